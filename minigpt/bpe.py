@@ -1,0 +1,205 @@
+"""Byte-pair encoding: how GPT-2 learns its tokens, and how it cuts a word into them.
+
+A token is written here as one character, `chr(id)`. So a word is a plain string of tokens, two
+neighbours are a string of two, and merging them wherever they meet is `str.replace`, which goes
+from left to right and never overlaps, as byte-pair encoding asks.
+
+Sennrich et al. 2016, algorithm 1; on bytes: Radford et al. 2019, section 2.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
+from operator import add
+
+import regex
+
+# Ids 0 to 255 are the bytes: first those that show on a page, then the others.
+VISIBLE_BYTES = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+BYTE_ORDER = bytes(sorted(range(256), key=lambda byte: (byte not in VISIBLE_BYTES, byte)))
+ID_OF_BYTE = bytes(BYTE_ORDER.index(byte) for byte in range(256))
+
+# Where no merge may cross (openai/gpt-2, encoder.py). A space belongs to the word after it.
+PATTERN = "|".join(
+    (
+        r"'(?:s|t|re|ve|m|ll|d)",  # the end of a contraction
+        r" ?[\p{L}]+",  # letters
+        r" ?[\p{N}]+",  # digits
+        r" ?[^\s\p{L}\p{N}]+",  # any other signs
+        r"\s+(?!\S)",  # white space, all but the last of it if a word follows
+        r"\s+",
+    )
+)
+ANY_TEXT = regex.compile(PATTERN)
+# Python's own `re` knows no \p{...}; where it can do without, it takes half the time.
+ASCII_TEXT = re.compile(PATTERN.replace(r"\p{L}", "A-Za-z").replace(r"\p{N}", "0-9"), re.ASCII)
+
+# A pre-token always begins at a space before something that is not white space: no alternative of
+# the pattern goes past it. So a text may be cut there first, and each part pre-tokenized alone.
+SEAM = re.compile(r"(?= \S)")
+
+MOST_TOKENS = 2**20  # Python has few more characters than that
+MOST_BYTES = 2**28  # of all tokens together: 30 merges in a bad file could ask for a gigabyte
+
+
+def pre_tokenize(text: str) -> list[str]:
+    """Cut text into the pieces that merges never cross: words, numbers, signs, white space.
+
+    >>> pre_tokenize("It's the 2nd fox!")
+    ['It', "'s", ' the', ' 2', 'nd', ' fox', '!']
+    """
+    return (ASCII_TEXT if text.isascii() else ANY_TEXT).findall(text)
+
+
+def blocks(text: str, size: int = 2**14) -> Iterator[str]:
+    """Cut text at seams into parts of about `size` characters, which fit the processor's cache."""
+    start = 0
+    while start < len(text):
+        seam = SEAM.search(text, start + size)
+        end = seam.start() if seam else len(text)
+        yield text[start:end]
+        start = end
+
+
+def to_tokens(text: str) -> str:
+    """Write each byte of a text (its UTF-8) as the character of its token.
+
+    >>> [ord(token) for token in to_tokens("a ó")]
+    [64, 220, 127, 111]
+    """
+    return text.encode().translate(ID_OF_BYTE).decode("latin-1")
+
+
+def pairs(tokens: str) -> Iterator[str]:
+    """Yield every two neighbours.
+
+    >>> list(pairs("aaab"))
+    ['aa', 'aa', 'ab']
+    """
+    return map(add, tokens, tokens[1:])
+
+
+def count_words(documents: Iterable[str]) -> Counter[str]:
+    """Count the pre-tokens of all documents: training needs to see each different one just once."""
+    counts = Counter()
+    for document in documents:
+        for block in blocks(document):
+            counts.update(pre_tokenize(block))
+    return counts
+
+
+def learn_merges(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, int]]:
+    """Merge the most frequent pair, again and again, and return the pairs of ids in that order.
+
+    Equally frequent pairs go by the lower ids. Fewer are returned if every word is one token.
+
+    >>> learn_merges({"aaab": 1, "ab": 2}, n_merges=2)  # first a + b, then a + a
+    [(64, 65), (64, 64)]
+    """
+    words = [to_tokens(word) for word in word_counts]
+    count_of = list(word_counts.values()).__getitem__
+    places = defaultdict(list)  # pair -> numbers of the words it came up in; it may have left them
+    for i, word in enumerate(words):
+        for pair in pairs(word):
+            places[pair].append(i)
+    pair_counts = {pair: sum(map(count_of, where)) for pair, where in places.items()}
+    queue = [(-count, pair) for pair, count in pair_counts.items()]
+    heapify(queue)
+    merges = []
+    while queue and len(merges) < n_merges:
+        count, pair = heappop(queue)
+        if -count > pair_counts[pair]:  # counts only ever fall: see to it when its turn comes
+            if pair_counts[pair] > 0:
+                heappush(queue, (-pair_counts[pair], pair))
+            continue
+        new = chr(256 + len(merges))
+        merges.append((ord(pair[0]), ord(pair[1])))
+        made = merge_in_words(words, places.pop(pair), pair, new)
+        for (left, right), where in made.items():
+            count = pair_counts[left + right] = sum(map(count_of, where))
+            heappush(queue, (-count, left + right))
+            # Wherever `new` has a neighbour now, one half of `pair` had it before.
+            pair_counts[left.replace(new, pair[1]) + right.replace(new, pair[0])] -= count
+        places.update(made)
+    return merges
+
+
+def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> dict[str, list[int]]:
+    """Replace `pair` by `new` in the words numbered in `where`; return the pairs this makes."""
+    made = defaultdict(list)
+    for i in where:
+        if pair in words[i]:
+            words[i] = words[i].replace(pair, new)
+            for made_pair in pairs(words[i]):
+                if new in made_pair:
+                    made[made_pair].append(i)
+    return made
+
+
+def join_merges(merges: Iterable[tuple[int, int]]) -> list[bytes]:
+    """Return the bytes of every token: the 256 bytes, then one token for each merge.
+
+    Raises ValueError unless each merge joins two earlier tokens into bytes that are new.
+    """
+    if not isinstance(merges, Iterable):
+        raise ValueError(f"merges must be a list of pairs of ids, not {merges!r:.40}")
+    tokens = [bytes([byte]) for byte in BYTE_ORDER]
+    known, size = set(tokens), 0
+    for i, pair in enumerate(merges):
+        if type(pair) not in (tuple, list) or [*map(type, pair)] != [int, int]:
+            raise ValueError(f"merge {i} is {pair!r:.40}; it must be a pair of ids, like (64, 65)")
+        left, right = pair
+        if not (0 <= left < len(tokens) and 0 <= right < len(tokens)):
+            raise ValueError(f"merge {i} is {pair}; its ids must be from 0 to {len(tokens) - 1}")
+        size += len(tokens[left]) + len(tokens[right])
+        if size > MOST_BYTES or len(tokens) == MOST_TOKENS:
+            raise ValueError(
+                f"merge {i} is too much: at most {MOST_TOKENS} tokens, {MOST_BYTES} bytes in all"
+            )
+        token = tokens[left] + tokens[right]
+        if token in known:
+            raise ValueError(f"merge {i} is {pair}; it makes {token!r:.40}, a token already")
+        tokens.append(token)
+        known.add(token)
+    return tokens
+
+
+def merge_steps(word: str, merged: dict[str, str]) -> list[str]:
+    """Return every stage of encoding a word, one merge to a stage: this is what BPE says.
+
+    `merged` maps a pair to its token; the lowest token was learned first and is merged first.
+    """
+    steps = [word]
+    while mergeable := [pair for pair in pairs(word) if pair in merged]:
+        pair = min(mergeable, key=merged.__getitem__)
+        word = word.replace(pair, merged[pair])
+        steps.append(word)
+    return steps
+
+
+def merge_word(word: str, merged: dict[str, str]) -> str:
+    """Return the last of `merge_steps`, in time n log n however long the word is.
+
+    A queue holds each pair that can merge, lowest token first, leftmost first.
+    """
+    n = len(word)
+    tokens = [*word, ""]  # a token merged into its left neighbour is "", as are both ends
+    after, before = list(range(1, n + 2)), list(range(-1, n))
+    queue = [(merged[pair], i) for i, pair in enumerate(pairs(word)) if pair in merged]
+    heapify(queue)
+    while queue:
+        new, i = heappop(queue)
+        j = after[i]
+        if merged.get(tokens[i] + tokens[j]) != new:
+            continue  # another merge took one of the two
+        k = after[j]
+        tokens[i], tokens[j] = new, ""
+        after[i], before[k] = k, i
+        for left, right in ((before[i], i), (i, k)):
+            pair = tokens[left] + tokens[right]
+            if pair in merged:
+                heappush(queue, (merged[pair], left))
+    return "".join(tokens)
