@@ -15,69 +15,49 @@ from minigpt.model import GPT
 
 FORMAT = "minigpt-checkpoint-1"
 
+# What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
+REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
+
+
+def parts_of(optimizer) -> list[torch.optim.Optimizer]:
+    """Return the optimizers that an optimizer is made of: usually itself."""
+    return getattr(optimizer, "parts", [optimizer])
+
+
+def named_states(model: GPT, optimizer) -> list[tuple[str, str, Tensor, dict]]:
+    """List what the optimizer remembers: the tensor's name and key, its weight, where it is."""
+    names = {weight: name for name, weight in model.named_parameters()}
+    return [
+        (f"optimizer.{names[weight]}.{key}", key, weight, part.state[weight])
+        for part in parts_of(optimizer)
+        for group in part.param_groups
+        for weight in group["params"]
+        for key in REMEMBERED[type(part).__name__]
+    ]
+
+
+def random_states(generator: torch.Generator) -> dict[str, Tensor]:
+    """Collect the states that decide what is drawn next: batches, and dropout."""
+    states = {"random.data": generator.get_state(), "random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
 
 def save_checkpoint(
     path: str | os.PathLike, model: GPT, optimizer, generator: torch.Generator, notes: dict
 ) -> None:
     """Write weights, optimizer and random states, and `notes` (anything JSON can hold).
 
-    The file is replaced in one step: at every moment it is the old one or the new one, whole.
+    The optimizer has made a step at least. The file is replaced in one step too: at every moment
+    it is the old one or the new one, whole.
     """
-    tensors = {f"model.{name}": weight.detach() for name, weight in model.named_parameters()}
-    for name, state in optimizer_states(model, optimizer):
-        tensors |= {f"optimizer.{name}.{key}": value for key, value in state.items()}
+    tensors = {f"model.{name}": weight for name, weight in model.named_parameters()}
+    tensors |= {name: state[key] for name, key, _, state in named_states(model, optimizer)}
     tensors |= random_states(generator)
-    tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "notes": json.dumps(notes)})
-
-
-def read_notes(path: str | os.PathLike) -> dict:
-    """Return the notes of a checkpoint without loading its tensors.
-
-    Raises FileNotFoundError, or ValueError if the file is not a whole checkpoint of ours.
-    """
-    with open_checkpoint(path) as file:
-        return json.loads(file.metadata()["notes"])
-
-
-def load_checkpoint(
-    path: str | os.PathLike, model: GPT, optimizer, generator: torch.Generator
-) -> dict:
-    """Put everything back where `save_checkpoint` found it; return the notes.
-
-    Raises ValueError, before anything is changed, if the checkpoint is of another model.
-    """
-    with open_checkpoint(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-        notes = json.loads(file.metadata()["notes"])
-    for name, weight in model.named_parameters():
-        saved = tensors.get(f"model.{name}")
-        if saved is None or saved.shape != weight.shape:
-            found = "missing" if saved is None else f"of shape {tuple(saved.shape)}"
-            raise ValueError(
-                f"{path} is of another model: {name} is {found}, expected {tuple(weight.shape)}"
-            )
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.copy_(tensors[f"model.{name}"])
-    weights = dict(model.named_parameters())
-    for part in parts_of(optimizer):
-        mine = {weight for group in part.param_groups for weight in group["params"]}
-        for name, weight in weights.items():
-            prefix = f"optimizer.{name}."
-            if weight in mine:
-                part.state[weight] = {
-                    # Cloned: a tensor from the file keeps it mapped, and so not replaceable.
-                    key.removeprefix(prefix): value.to(weight.device, copy=True)
-                    for key, value in tensors.items()
-                    if key.startswith(prefix)
-                }
-    generator.set_state(tensors["random.data"])
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    return notes
 
 
 def open_checkpoint(path: str | os.PathLike):
@@ -93,24 +73,60 @@ def open_checkpoint(path: str | os.PathLike):
     return file
 
 
-def parts_of(optimizer) -> list[torch.optim.Optimizer]:
-    """Return the optimizers that an optimizer is made of: usually itself."""
-    return getattr(optimizer, "parts", [optimizer])
+def read_notes(path: str | os.PathLike) -> dict:
+    """Return the notes of a checkpoint without loading its tensors.
+
+    Raises FileNotFoundError, or ValueError if the file is not a whole checkpoint of ours.
+    """
+    with open_checkpoint(path) as file:
+        text = file.metadata().get("notes", "")
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is damaged: its notes are {text!r:.60}") from None
 
 
-def optimizer_states(model: GPT, optimizer) -> list[tuple[str, dict[str, Tensor]]]:
-    """List each weight's name with what the optimizer remembers of it."""
-    names = {weight: name for name, weight in model.named_parameters()}
-    return [
-        (names[weight], state)
-        for part in parts_of(optimizer)
-        for weight, state in part.state.items()
-    ]
+def describe_tensor(tensor: Tensor | None) -> str:
+    """Name a tensor's type and shape, which must agree."""
+    return "missing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
-def random_states(generator: torch.Generator) -> dict[str, Tensor]:
-    """Collect the states that decide what is drawn next: batches, and dropout."""
-    states = {"random.data": generator.get_state(), "random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    return states
+def check_tensors(path: str | os.PathLike, saved: dict, model: GPT, optimizer) -> None:
+    """Raise ValueError unless the tensors of a checkpoint are those this run would have saved."""
+    expected = {f"model.{name}": weight for name, weight in model.named_parameters()}
+    for name, key, weight, _ in named_states(model, optimizer):
+        expected[name] = torch.zeros(()) if key == "step" else weight
+    expected |= random_states(torch.Generator())
+    for name in [*expected, *saved]:
+        there, here = describe_tensor(saved.get(name)), describe_tensor(expected.get(name))
+        if there != here and name != "random.cuda":  # the run may have been on another machine
+            raise ValueError(
+                f"{path} is of another model or optimizer: {name} is {there} there, {here} here"
+            )
+
+
+def load_checkpoint(
+    path: str | os.PathLike, model: GPT, optimizer, generator: torch.Generator
+) -> dict:
+    """Put everything back where `save_checkpoint` found it; return the notes.
+
+    Raises FileNotFoundError or ValueError, before anything is changed, if the file is no whole
+    checkpoint or is one of another model or optimizer.
+    """
+    notes = read_notes(path)
+    with open_checkpoint(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    check_tensors(path, tensors, model, optimizer)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(tensors[f"model.{name}"])
+        for name, key, weight, state in named_states(model, optimizer):
+            # A copy, because a tensor from the file keeps it mapped, and so not replaceable. In
+            # its weight's memory layout, because fused AdamW goes through both side by side.
+            like = tensors[name] if key == "step" else weight
+            state[key] = torch.empty_like(like, device=weight.device).copy_(tensors[name])
+    generator.set_state(tensors["random.data"])
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    return notes

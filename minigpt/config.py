@@ -1,4 +1,4 @@
-"""The shape of a GPT-2: six sizes and two switches decide everything else."""
+"""The shape of a GPT-2: five sizes and two choices decide everything else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,23 @@ PRESETS = {
     "gpt2-large": dict(n_layer=36, n_head=20, n_embd=1280),
     "gpt2-xl": dict(n_layer=48, n_head=25, n_embd=1600),
 }
+
+
+def is_number(value) -> bool:
+    """Say whether value is a plain number; True and False are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def require(fine: bool, name: str, value, accepted: str) -> None:
+    """Raise ValueError, naming the setting, its value and what is accepted, unless it is fine."""
+    if not fine:
+        raise ValueError(f"{name} is {value!r}; it must be {accepted}")
+
+
+def check_whole(name: str, value, least: int = 1) -> None:
+    """Raise ValueError unless value is a whole number of at least `least`."""
+    fine = is_number(value) and isinstance(value, int) and value >= least
+    require(fine, name, value, f"a whole number of at least {least}")
 
 
 @dataclass(frozen=True)
@@ -33,20 +50,15 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+            check_whole(name, getattr(self, name))
         if self.n_embd % self.n_head:
             raise ValueError(
                 f"n_embd is {self.n_embd}, which {self.n_head} heads cannot share equally; "
                 "n_embd must be a multiple of n_head"
             )
-        if isinstance(self.dropout, bool) or not isinstance(self.dropout, (int, float)):
-            raise ValueError(f"dropout is {self.dropout!r}; it must be a number from 0 up to 1")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and less than 1")
-        if not isinstance(self.bias, bool):
-            raise ValueError(f"bias is {self.bias!r}; it must be True or False")
+        fine = is_number(self.dropout) and 0 <= self.dropout < 1
+        require(fine, "dropout", self.dropout, "at least 0 and below 1")
+        require(isinstance(self.bias, bool), "bias", self.bias, "True or False")
 
     @property
     def head_size(self) -> int:
@@ -72,7 +84,10 @@ class GPTConfig:
         """
         if not isinstance(values, dict):
             raise ValueError(f"a configuration is a dictionary of sizes, not {values!r}")
-        unknown = set(values) - {field.name for field in fields(cls)}
+        known = [field.name for field in fields(cls)]
+        unknown = [str(name) for name in values if name not in known]
         if unknown:
-            raise ValueError(f"a configuration has no {', '.join(sorted(map(str, unknown)))}")
+            raise ValueError(
+                f"a configuration has no {', '.join(unknown)}; it has {', '.join(known)}"
+            )
         return cls(**values)

@@ -15,15 +15,15 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"device is {name!r}; it must be auto, cpu, cuda or mps") from None
     available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
     }
-    if not available.get(device.type, False):
-        here = ", ".join(kind for kind, found in available.items() if found)
+    if (device.index or 0) >= available.get(device.type, 0):  # cuda:1 is the second
+        here = ", ".join(f"{count} {kind}" for kind, count in available.items() if count)
         raise ValueError(f"device is {name!r}, but this machine has only: {here}")
     return device
 
@@ -39,6 +39,8 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 def cpu_multiplies_bf16() -> bool:
     """Say whether this CPU has instructions for bf16 products; without them bf16 is slower."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # PyTorch before 2.11 cannot tell
+        return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 

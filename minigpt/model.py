@@ -7,13 +7,14 @@ nh heads, hs head size, V vocabulary. Parameter names are those of OpenAI's chec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.config import GPTConfig
+from minigpt.config import GPTConfig, check_whole
 
 
 class Linear(nn.Linear):
@@ -119,9 +120,12 @@ class KVCache:
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        self.batch_size = batch_size
         self.room = config.block_size if room is None else room
-        if not 1 <= self.room <= config.block_size:
-            raise ValueError(f"room is {room}; it must be from 1 to block_size={config.block_size}")
+        check_whole("batch_size", self.batch_size)
+        check_whole("room", self.room)
+        if self.room > config.block_size:
+            raise ValueError(f"room is {room}; it must be at most block_size={config.block_size}")
         shape = (batch_size, config.n_head, self.room, config.head_size)
 
         def empty() -> Tensor:
@@ -138,6 +142,15 @@ class KVCache:
         """Forget every position; the memory is kept."""
         for layer in self.layers:
             layer.length = 0
+
+
+def residual_std(config: GPTConfig) -> float:
+    """Spread of the projections that write to the residual stream.
+
+    Each block adds twice, so 2 * n_layer additions of this size keep the sum's spread at 0.02's.
+    Source: Radford et al. 2019, section 2.3.
+    """
+    return 0.02 / math.sqrt(2 * config.n_layer)
 
 
 class CausalSelfAttention(nn.Module):
@@ -194,13 +207,47 @@ class Block(nn.Module):
         return x + self.mlp(self.ln_2(x))
 
 
-def residual_std(config: GPTConfig) -> float:
-    """Spread of the projections that write to the residual stream.
+def check_ids(idx: Tensor, config: GPTConfig) -> None:
+    """Raise ValueError unless idx is a (B, T) batch of ids that the model knows."""
+    if not isinstance(idx, Tensor) or idx.dim() != 2 or idx.dtype not in (torch.int64, torch.int32):
+        given = f"{idx.dtype} {tuple(idx.shape)}" if isinstance(idx, Tensor) else type(idx).__name__
+        raise ValueError(f"idx must be a (batch, time) tensor of int64 token ids, not {given}")
+    if idx.numel() == 0:
+        raise ValueError(f"idx is empty, {tuple(idx.shape)}; give at least one token to start from")
+    # Looking at the values would make a GPU wait and break a compiled graph: on CPU only.
+    if idx.device.type == "cpu" and not torch.compiler.is_compiling():
+        low, high = (int(bound) for bound in idx.aminmax())
+        if low < 0 or high >= config.vocab_size:
+            raise ValueError(
+                f"idx holds the id {low if low < 0 else high}; ids of this model are "
+                f"0 to {config.vocab_size - 1}. Were they made by another tokenizer?"
+            )
 
-    Each block adds twice, so 2 * n_layer additions of this size keep the sum's spread at 0.02's.
-    Source: Radford et al. 2019, section 2.3.
-    """
-    return 0.02 / math.sqrt(2 * config.n_layer)
+
+def check_room(idx: Tensor, config: GPTConfig, cache: KVCache | None) -> None:
+    """Raise ValueError unless idx fits in the context, behind what the cache holds."""
+    start, room = (0, config.block_size) if cache is None else (cache.length, cache.room)
+    if start + idx.size(1) > room:
+        raise ValueError(
+            f"{start + idx.size(1)} positions do not fit in {room}; keep the last {room} tokens, "
+            "or let generate() crop the context"
+        )
+    if cache is not None and idx.size(0) != cache.batch_size:
+        raise ValueError(
+            f"idx holds {idx.size(0)} sequences and the cache {cache.batch_size}; "
+            f"make one with KVCache(config, batch_size={idx.size(0)})"
+        )
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put the model in evaluation mode (no dropout) for a while, then back as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 class GPT(nn.Module):
@@ -237,8 +284,9 @@ class GPT(nn.Module):
 
     def features(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
         """Return the final residual stream, normalised: (B, T) -> (B, T, C)."""
+        check_ids(idx, self.config)
+        check_room(idx, self.config, cache)
         start = 0 if cache is None else cache.length
-        check_ids(idx, self.config, start, room=None if cache is None else cache.room)
         positions = torch.arange(start, start + idx.size(1), device=idx.device)
         x = self.transformer.wte(idx) + self.transformer.wpe(positions)  # (B, T, C)
         x = self.transformer.drop(x)
@@ -254,26 +302,3 @@ class GPT(nn.Module):
     def num_parameters(self) -> int:
         """Count the weights; the tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def check_ids(idx: Tensor, config: GPTConfig, start: int = 0, room: int | None = None) -> None:
-    """Raise ValueError unless idx is a (B, T) batch of ids that fits behind `start` positions."""
-    if not isinstance(idx, Tensor) or idx.dim() != 2 or idx.dtype not in (torch.int64, torch.int32):
-        given = f"{idx.dtype} {tuple(idx.shape)}" if isinstance(idx, Tensor) else type(idx).__name__
-        raise ValueError(f"idx must be a (batch, time) tensor of int64 token ids, not {given}")
-    if idx.numel() == 0:
-        raise ValueError(f"idx is empty, {tuple(idx.shape)}; give at least one token to start from")
-    end, room = start + idx.size(1), room or config.block_size
-    if end > room:
-        raise ValueError(
-            f"{end} positions do not fit in {room}; keep the last {room} tokens, "
-            "or let generate() crop the context"
-        )
-    # Looking at the values would make a GPU wait and break a compiled graph: on CPU only.
-    if idx.device.type == "cpu" and not torch.compiler.is_compiling():
-        low, high = (int(bound) for bound in idx.aminmax())
-        if low < 0 or high >= config.vocab_size:
-            raise ValueError(
-                f"idx holds the id {low if low < 0 else high}; ids of this model are "
-                f"0 to {config.vocab_size - 1}. Were they made by another tokenizer?"
-            )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from minigpt.model import GPT, KVCache, check_ids
+from minigpt.config import check_whole, is_number
+from minigpt.model import GPT, KVCache, check_ids, evaluating
 
 
 def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
@@ -30,8 +31,7 @@ def top_k_filter(logits: Tensor, k: int) -> Tensor:
     >>> top_k_filter(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ValueError(f"top_k is {k!r}; it must be a whole number of at least 1, or None")
+    check_whole("top_k", k)
     if k >= logits.size(-1):
         return logits
     smallest = logits.topk(k, dim=-1).values[..., -1:]
@@ -101,6 +101,48 @@ def sample_next_token(
     return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
 
+def new_cache(model: GPT, idx: Tensor, max_new_tokens: int) -> KVCache:
+    """Make a cache just large enough for this generation."""
+    weight = model.transformer.wte.weight
+    room = min(model.config.block_size, idx.size(1) + max_new_tokens)
+    return KVCache(model.config, idx.size(0), room, device=weight.device, dtype=weight.dtype)
+
+
+def check_generator(generator, device: torch.device) -> None:
+    """Raise ValueError unless generator is a torch.Generator for that kind of device."""
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"generator is {generator!r}; it must be a torch.Generator, "
+            "as torch.Generator().manual_seed(1) makes it"
+        )
+    if generator.device.type != device.type:
+        raise ValueError(
+            f"generator is on {generator.device} and the model on {device}; "
+            f"make one with torch.Generator({device.type!r})"
+        )
+
+
+def check_generate_arguments(
+    model: GPT, idx, max_new_tokens, temperature, top_k, top_p, generator, stop_token
+) -> None:
+    """Raise ValueError for the first argument that is out of range, before any work is done."""
+    check_ids(idx, model.config)
+    device = model.transformer.wte.weight.device
+    if idx.device != device:
+        raise ValueError(f"idx is on {idx.device} and the model on {device}; move one with .to()")
+    check_whole("max_new_tokens", max_new_tokens, least=0)
+    if not (is_number(temperature) and 0 <= temperature < math.inf):
+        raise ValueError(f"temperature is {temperature!r}; it must be finite and at least 0")
+    next_token_distribution(torch.zeros(1), 1.0, top_k, top_p)  # raises as the loop would
+    if generator is not None:
+        check_generator(generator, device)
+    if stop_token is not None:
+        check_whole("stop_token", stop_token, least=0)
+        if stop_token >= model.config.vocab_size:
+            last = model.config.vocab_size - 1
+            raise ValueError(f"stop_token is {stop_token}; the ids of this model end at {last}")
+
+
 @torch.no_grad()
 def stream(
     model: GPT,
@@ -119,13 +161,14 @@ def stream(
     Takes what `generate` takes. A row that has drawn stop_token repeats it; the stream ends when
     every row has. The model is in evaluation mode while the stream is open.
     """
-    check_generate_arguments(model, idx, max_new_tokens, temperature, top_k, top_p, stop_token)
-    block_size, was_training = model.config.block_size, model.training
+    check_generate_arguments(
+        model, idx, max_new_tokens, temperature, top_k, top_p, generator, stop_token
+    )
+    block_size = model.config.block_size
     cache = new_cache(model, idx, max_new_tokens) if use_cache else None
     context = new = idx[:, -block_size:]  # all the model may see; the part it has not seen yet
     stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
-    model.eval()
-    try:
+    with evaluating(model):
         for _ in range(max_new_tokens):
             if cache is None:
                 new = context
@@ -145,8 +188,6 @@ def stream(
                 return
             new = token[:, None]
             context = torch.cat([context, new], dim=1)[:, -block_size:]
-    finally:
-        model.train(was_training)
 
 
 def generate(
@@ -184,35 +225,3 @@ def generate(
         use_cache=use_cache,
     )
     return torch.cat([idx, *(token[:, None] for token in tokens)], dim=1)
-
-
-def new_cache(model: GPT, idx: Tensor, max_new_tokens: int) -> KVCache:
-    """Make a cache just large enough for this generation."""
-    weight = model.transformer.wte.weight
-    room = min(model.config.block_size, idx.size(1) + max_new_tokens)
-    return KVCache(model.config, idx.size(0), room, device=weight.device, dtype=weight.dtype)
-
-
-def check_generate_arguments(model, idx, max_new_tokens, temperature, top_k, top_p, stop_token):
-    """Raise ValueError for the first argument that is out of range, before any work is done."""
-    whole_prompt = idx.size(1) if isinstance(idx, Tensor) and idx.dim() == 2 else None
-    check_ids(idx, model.config, room=whole_prompt)  # the context is cropped later
-    if idx.device != model.transformer.wte.weight.device:
-        raise ValueError(
-            f"idx is on {idx.device} and the model on {model.transformer.wte.weight.device}; "
-            "move one with .to(...)"
-        )
-    for name, value in (("max_new_tokens", max_new_tokens), ("stop_token", stop_token)):
-        if value is None and name == "stop_token":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 0")
-    if stop_token is not None and stop_token >= model.config.vocab_size:
-        raise ValueError(f"stop_token is {stop_token}; ids end at {model.config.vocab_size - 1}")
-    if not (is_number(temperature) and 0 <= temperature < math.inf):
-        raise ValueError(f"temperature is {temperature!r}; it must be finite and at least 0")
-    next_token_distribution(torch.zeros(1), 1.0, top_k, top_p)  # raises as the loop would
-
-
-def is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

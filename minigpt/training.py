@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.checkpoints import load_checkpoint, read_notes, save_checkpoint
+from minigpt.config import check_whole, is_number, require
 from minigpt.data import Data
 from minigpt.devices import choose_device, choose_precision, describe_device
-from minigpt.model import GPT
+from minigpt.model import GPT, evaluating
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,27 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("max_steps", "batch_size", "accumulation_steps", "eval_interval",
                      "eval_batches", "checkpoint_interval"):  # fmt: skip
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it must be a whole number of at least 1"
-                )
-        for name in ("max_lr", "min_lr", "max_norm", "weight_decay"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be at least 0")
-        if not 0 <= self.warmup_steps < self.max_steps:
-            raise ValueError(
-                f"warmup_steps is {self.warmup_steps}; it must be at least 0 and below "
-                f"max_steps={self.max_steps}"
-            )
-        for name, accepted in (("optimizer", ("adamw", "muon")),
-                               ("precision", ("auto", "fp32", "bf16"))):  # fmt: skip
-            if getattr(self, name) not in accepted:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(accepted)}"
-                )
+            check_whole(name, getattr(self, name))
+        for name in ("warmup_steps", "seed"):
+            check_whole(name, getattr(self, name), least=0)
+        if self.block_size is not None:
+            check_whole("block_size", self.block_size)
+        for name in ("max_lr", "min_lr", "weight_decay"):
+            value = getattr(self, name)
+            require(is_number(value) and 0 <= value < math.inf, name, value, "finite, at least 0")
+        betas = self.betas if isinstance(self.betas, (tuple, list)) else ()
+        for name, fine, accepted in (
+            ("betas", len(betas) == 2 and all(is_number(b) and 0 <= b < 1 for b in betas),
+             "two numbers, each at least 0 and below 1"),
+            ("max_norm", is_number(self.max_norm) and self.max_norm > 0, "a number above 0"),
+            ("optimizer", self.optimizer in ("adamw", "muon"), "adamw or muon"),
+            ("precision", self.precision in ("auto", "fp32", "bf16"), "auto, fp32 or bf16"),
+            ("device", isinstance(self.device, str), "a name, such as 'cpu'"),
+            ("min_lr", self.min_lr <= self.max_lr, f"at most max_lr={self.max_lr}"),
+            ("warmup_steps", self.warmup_steps < self.max_steps,
+             f"below max_steps={self.max_steps}"),
+        ):  # fmt: skip
+            require(fine, name, getattr(self, name), accepted)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,10 @@ class Record:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean -log p(target), in nats per token: (B, T, V), (B, T) -> scalar."""
+    """Mean -log p(target), in nats per token: (B, T, V), (B, T) -> scalar.
+
+    A target of -100, as after the end of a document, is left out.
+    """
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
 
 
@@ -106,7 +113,8 @@ def lr_schedule(
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     """Split the trainable weights: decay on matrices, none on biases and LayerNorms.
 
-    A tied weight appears once. Source: the usual practice since GPT-3 (Brown et al. 2020, app. B).
+    A tied weight appears once. Source: decoupled decay is Loshchilov and Hutter 2019's; which
+    weights it leaves out is common practice.
     """
     weights = [p for p in model.parameters() if p.requires_grad]
     return [
@@ -130,7 +138,9 @@ class MuonWithAdamW:
             group["params"] = [p for p in group["params"] if id(p) not in taken]
         self.parts = [
             torch.optim.Muon(
-                inside, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+                [{"params": inside}],
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
             ),
             torch.optim.AdamW(groups, betas=config.betas, fused=True),
         ]
@@ -153,6 +163,17 @@ def make_optimizer(model: GPT, config: TrainConfig) -> torch.optim.Optimizer | M
     return torch.optim.AdamW(groups, betas=config.betas, fused=True)
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which matrix products run in bf16, if that is the precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def shares(batches: list[tuple[Tensor, Tensor]]) -> list[float]:
+    """Say which part of all targets each batch holds; a negative target is none."""
+    counts = [(y >= 0).sum().item() for _, y in batches]
+    return [count / sum(counts) for count in counts]
+
+
 def train_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | MuonWithAdamW,
@@ -160,22 +181,26 @@ def train_step(
     max_norm: float,
     precision: str = "fp32",
 ) -> tuple[float, float]:
-    """Make one update from equal micro-batches; return their mean loss and the gradient's norm."""
+    """Make one update from micro-batches, as from one large batch.
+
+    Returns the mean loss (nats per token) and the gradient's norm before clipping. Raises
+    FloatingPointError, before the update, if one of them is infinite or not a number.
+    """
     optimizer.zero_grad()
     total = 0.0
-    for x, y in batches:
+    for (x, y), share in zip(batches, shares(batches)):
         with autocast(x.device, precision):
-            loss = cross_entropy(model(x), y) / len(batches)  # the mean over all micro-batches
+            loss = cross_entropy(model(x), y) * share
         loss.backward()  # adds to the gradients
         total += loss.item()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm).item()
+    if not (math.isfinite(total) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"the loss is {total} and its gradient's norm {norm}; the weights are still those of "
+            "the step before: lower max_lr, or give more warmup_steps"
+        )
     optimizer.step()
-    return total, norm.item()
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which matrix products run in bf16, if that is the precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return total, norm
 
 
 # --- The run ----------------------------------------------------------------------------------
@@ -198,14 +223,13 @@ def evaluate(model: GPT, data: Data, config: TrainConfig, split: str = "val") ->
     The same batches are drawn every time; the model is in evaluation mode meanwhile.
     """
     generator = torch.Generator().manual_seed(config.seed + 1)
-    was_training = model.training
-    model.eval()
-    losses = []
-    for x, y in draw_batches(model, data, config, config.eval_batches, generator, split):
-        with autocast(x.device, choose_precision(config.precision, x.device)):
-            losses.append(cross_entropy(model(x), y).item())
-    model.train(was_training)
-    return sum(losses) / len(losses)
+    batches = draw_batches(model, data, config, config.eval_batches, generator, split)
+    loss = 0.0
+    with evaluating(model):
+        for (x, y), share in zip(batches, shares(batches)):
+            with autocast(x.device, choose_precision(config.precision, x.device)):
+                loss += cross_entropy(model(x), y).item() * share
+    return loss
 
 
 def set_learning_rate(optimizer, step: int, config: TrainConfig) -> float:
@@ -222,7 +246,48 @@ def set_learning_rate(optimizer, step: int, config: TrainConfig) -> float:
     return lr
 
 
-def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict:
+def is_due(step: int, interval: int, config: TrainConfig) -> bool:
+    """Say whether what is done every `interval` steps, and at the end, comes after this step."""
+    return (step + 1) % interval == 0 or step + 1 == config.max_steps
+
+
+def measured_step(
+    model: GPT, data: Data, config: TrainConfig, optimizer, generator: torch.Generator, step: int
+) -> Record:
+    """Make one step on fresh batches, and look at the held-out loss if a look is due."""
+    started = time.perf_counter()
+    lr = set_learning_rate(optimizer, step, config)
+    batches = draw_batches(model, data, config, config.accumulation_steps, generator)
+    precision = choose_precision(config.precision, batches[0][0].device)
+    loss, norm = train_step(model, optimizer, batches, config.max_norm, precision)
+    speed = sum(x.numel() for x, _ in batches) / (time.perf_counter() - started)
+    look = is_due(step, config.eval_interval, config)
+    return Record(step, loss, lr, norm, speed, evaluate(model, data, config) if look else None)
+
+
+def check_fit(model: GPT, data: Data, config: TrainConfig) -> None:
+    """Raise ValueError for what would stop this run later, before it has begun."""
+    block_size = config.block_size or model.config.block_size
+    vocab_size = data.tokenizer.vocab_size
+    if block_size > model.config.block_size:
+        raise ValueError(
+            f"block_size is {block_size}; this model sees at most {model.config.block_size} tokens"
+        )
+    if vocab_size > model.config.vocab_size:
+        raise ValueError(
+            f"the data has {vocab_size} token ids and the model {model.config.vocab_size}; "
+            f"build it with GPTConfig(vocab_size={vocab_size})"
+        )
+    if config.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        raise ValueError(
+            f"optimizer is 'muon', which came with PyTorch 2.9 and this is {torch.__version__}; "
+            "take 'adamw'"
+        )
+    for split in ("train", "val"):
+        data.batch(split, block_size, 1, torch.Generator())  # raises if the text is too short
+
+
+def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict[str, dict]:
     """Return what a checkpoint must agree with to be continued."""
     return {
         "model": asdict(model.config),
@@ -235,55 +300,63 @@ def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict:
 MAY_CHANGE = {"max_steps", "eval_interval", "eval_batches", "checkpoint_interval", "device"}
 
 
-def check_run(model: GPT, data: Data, config: TrainConfig, checkpoint, resume: bool) -> None:
-    """Raise ValueError for whatever would make this run fail later, or overwrite another run."""
-    if (config.block_size or 1) > model.config.block_size:
-        raise ValueError(
-            f"block_size is {config.block_size}; this model sees at most {model.config.block_size}"
-        )
-    if data.tokenizer is not None and data.tokenizer.vocab_size > model.config.vocab_size:
-        raise ValueError(
-            f"the data has {data.tokenizer.vocab_size} token ids, the model {model.config.vocab_size}; "
-            f"build it with GPTConfig(vocab_size={data.tokenizer.vocab_size})"
-        )
+def find_history(checkpoint: str | os.PathLike | None, resume: bool, run: dict) -> list[Record]:
+    """Return the records of the run to be resumed; none if there is nothing to resume.
+
+    Raises ValueError if the checkpoint is of another run, or would be overwritten.
+    """
     if checkpoint is None:
-        if resume:
-            raise ValueError("resume=True needs the path of a checkpoint to resume from")
-        return
+        require(not resume, "checkpoint", None, "the path to resume from, with resume=True")
+        return []
+    require(not os.path.isdir(checkpoint), "checkpoint", checkpoint, "a file, not a folder")
     if not os.path.exists(checkpoint):
-        return
+        return []
     if not resume:
         raise ValueError(
             f"{checkpoint} holds a run already; resume=True continues it, another path "
             "starts a new one"
         )
-    saved, now = read_notes(checkpoint), describe_run(model, data, config)
-    for part in ("model", "data", "training"):
-        for key in now[part].keys() - MAY_CHANGE:
-            if saved[part].get(key) != now[part][key]:
+    notes = read_notes(checkpoint)
+    try:
+        saved = {part: dict(notes[part]) for part in run}
+        history = [Record(**record) for record in notes["history"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{checkpoint} is damaged: its notes give {error!r}") from None
+    for part, settings in run.items():
+        for name, now in settings.items():
+            then = saved[part].get(name)
+            if then != now and name not in MAY_CHANGE:
                 raise ValueError(
-                    f"{checkpoint} was made with {part} {key}={saved[part].get(key)!r}, not "
-                    f"{now[part][key]!r}; resume with the same settings or start a new run"
+                    f"{checkpoint} was made with {part} {name}={then!r}, not {now!r}; "
+                    "resume with the same settings, or start a new run at another path"
                 )
+    return history
 
 
-def check_finite(loss: float, step: int, config: TrainConfig) -> None:
-    """Stop a run that has blown up while its last good checkpoint still stands."""
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} at step {step}; try a max_lr below {config.max_lr}, "
-            "or more warmup_steps"
-        )
+@contextmanager
+def training_mode(model: nn.Module) -> Iterator[None]:
+    """Switch dropout on; however it ends, the model is left ready to use, with dropout off."""
+    model.train()
+    try:
+        yield
+    finally:
+        model.eval()
+
+
+def keep_random_state(device: torch.device):
+    """Return a context after which PyTorch's global random state is what it was before."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 @contextmanager
 def stop_between_steps() -> Iterator[threading.Event]:
     """Let Ctrl-C set a flag, so that a step is never cut in half; a second Ctrl-C cuts."""
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread hears Ctrl-C
-        return
     previous = signal.getsignal(signal.SIGINT)
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or previous in (None, signal.SIG_IGN):
+        yield stop  # Ctrl-C is heard by the main thread only, and not by a job in the background
+        return
 
     def on_interrupt(signum, frame) -> None:
         stop.set()
@@ -296,17 +369,25 @@ def stop_between_steps() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, previous)
 
 
-def progress_bar(done: int, total: int, visible: bool):
-    """Count the steps from `done` to `total`, with the time left; a widget in a notebook."""
-    from tqdm.auto import tqdm
+def say(bar, message: str) -> None:
+    """Print a line without breaking the bar; nothing if the bar is hidden."""
+    if not bar.disable:
+        bar.write(message)
 
-    return tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
+
+def progress_bar(done: int, config: TrainConfig, device: torch.device, visible: bool):
+    """Say where the run happens, and count its steps, with the time left."""
+    from tqdm.auto import tqdm  # a bar of text in a terminal, a widget in a notebook
+
+    total = config.max_steps
+    bar = tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
+    precision = choose_precision(config.precision, device)
+    say(bar, f"Training on {describe_device(device, precision)}.")
+    return bar
 
 
 def show(bar, history: list[Record]) -> None:
     """Write the newest figures behind the bar."""
-    if bar.disable:
-        return
     looks = [record.val_loss for record in history if record.val_loss is not None]
     figures = {
         "loss": f"{history[-1].loss:.3f}",
@@ -315,12 +396,6 @@ def show(bar, history: list[Record]) -> None:
     if looks:
         figures["val"] = f"{looks[-1]:.3f}"
     bar.set_postfix(figures, refresh=False)
-
-
-def say(bar, message: str) -> None:
-    """Print a line without breaking the bar; nothing if the bar is hidden."""
-    if not bar.disable:
-        bar.write(message)
 
 
 def train(
@@ -339,48 +414,37 @@ def train(
     `changes` replace fields of the configuration: train(model, data, max_steps=200).
     With a checkpoint path the run is saved as it goes, also when it is interrupted; with `resume`
     it goes on from there and ends, on a CPU, with the weights it would have had, bit for bit.
-    Raises ValueError if model, data and configuration do not fit, before anything is touched.
+    The model is left on the device of the run, in evaluation mode. Raises ValueError if model,
+    data, configuration and checkpoint do not fit, before anything is changed, and
+    FloatingPointError if the loss blows up; the last checkpoint then still stands.
     """
     config = replace(config or TrainConfig(), **changes)
-    check_run(model, data, config, checkpoint, resume)
+    check_fit(model, data, config)
+    history = find_history(checkpoint, resume, describe_run(model, data, config))
     device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    model.to(device).train()
+    model.to(device)
     optimizer = make_optimizer(model, config)
     generator = torch.Generator().manual_seed(config.seed)  # decides which windows are drawn
-    history: list[Record] = []
 
-    with torch.random.fork_rng(), stop_between_steps() as stop:
+    with keep_random_state(device), training_mode(model), stop_between_steps() as stop:
         torch.manual_seed(config.seed)  # decides dropout
-        if resume and os.path.exists(checkpoint):
-            notes = load_checkpoint(checkpoint, model, optimizer, generator)
-            history = [Record(**record) for record in notes["history"]]
-        bar = progress_bar(len(history), config.max_steps, progress)
-        say(bar, f"Training on {describe_device(device, precision)}.")
+        if history:
+            load_checkpoint(checkpoint, model, optimizer, generator)
+        bar = progress_bar(len(history), config, device, progress)
         for step in bar:
-            started = time.perf_counter()
-            lr = set_learning_rate(optimizer, step, config)
-            batches = draw_batches(model, data, config, config.accumulation_steps, generator)
-            loss, norm = train_step(model, optimizer, batches, config.max_norm, precision)
-            check_finite(loss, step, config)
-            speed = sum(x.numel() for x, _ in batches) / (time.perf_counter() - started)
-            record = Record(step, loss, lr, norm, speed)
-            last = step + 1 == config.max_steps
-            if last or (step + 1) % config.eval_interval == 0:
-                record = replace(record, val_loss=evaluate(model, data, config))
-            history.append(record)
+            history.append(measured_step(model, data, config, optimizer, generator, step))
             show(bar, history)
             if on_step is not None:
-                on_step(record)
-            interrupted = stop.is_set()
-            if checkpoint is not None and (
-                last or interrupted or (step + 1) % config.checkpoint_interval == 0
-            ):
+                with keep_random_state(device):  # watching must not change the run
+                    on_step(history[-1])
+            stopping = stop.is_set()
+            due = stopping or is_due(step, config.checkpoint_interval, config)
+            if checkpoint is not None and due:
                 notes = describe_run(model, data, config) | {"history": [*map(asdict, history)]}
                 save_checkpoint(checkpoint, model, optimizer, generator, notes)
-            if interrupted:
-                saved = f"; resume=True goes on from {checkpoint}" if checkpoint else ""
-                say(bar, f"Stopped after step {step + 1} of {config.max_steps}{saved}.")
+            if stopping:
+                goes_on = f"; resume=True goes on from {checkpoint}" if checkpoint else ""
+                say(bar, f"Stopped after step {step + 1} of {config.max_steps}{goes_on}.")
                 break
         bar.close()
     return history

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 UNPLUGGED = Path(__file__).parent / "unplugged"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+)
 
 
 def pytest_configure(config):

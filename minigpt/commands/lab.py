@@ -1,0 +1,65 @@
+"""`minigpt lab`: open the course in JupyterLab."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+FIRST_LESSON = Path("notebooks", "00_start_here.ipynb")
+
+
+def find_course() -> Path:
+    """Return the folder that holds `notebooks/`: where you are, or else where the package lies.
+
+    Raises FileNotFoundError if neither has the lessons.
+    """
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / FIRST_LESSON).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"no lessons here: {FIRST_LESSON} is neither in {Path.cwd()} nor beside the package. The "
+        "package alone carries no notebooks; get the whole repository and run this in its folder"
+    )
+
+
+def has_display() -> bool:
+    """Say whether a browser could open a window here."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def is_root() -> bool:
+    """Say whether we run as root, which Jupyter refuses unless told; Windows has no root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def lab_command(course: Path, options: list[str]) -> list[str]:
+    """Return the command line that opens lesson 00 of the course in this Python's JupyterLab."""
+    command = [sys.executable, "-m", "jupyterlab", str(course / FIRST_LESSON)]
+    command.append(f"--ServerApp.root_dir={course}")  # the exercises are one click away
+    command.append("--ServerApp.answer_yes=True")  # one Ctrl-C ends it
+    if is_root():
+        command.append("--allow-root")
+    if not has_display():
+        command.append("--no-browser")
+    return command + options
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; every option behind `lab` goes to JupyterLab."""
+    command = lab_command(find_course(), args.options)
+    if "--no-browser" in command:
+        print("No display here: open the address below in a browser.", flush=True)
+    # Ctrl-C reaches the server too, which shuts its kernels down; we wait until it has.
+    interrupted = []
+    previous = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        code = subprocess.run(command).returncode
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return 130 if interrupted else code

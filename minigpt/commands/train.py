@@ -1,0 +1,173 @@
+"""`minigpt train`: a run in a folder of its own, which can be stopped and resumed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from minigpt.commands.generate import write_sample
+from minigpt.config import GPTConfig
+from minigpt.data import TEXTS, Data, load_data
+from minigpt.files import atomic_write
+from minigpt.model import GPT
+from minigpt.pretrained import WEIGHTS, save_pretrained
+from minigpt.tokenizer import Tokenizer
+from minigpt.training import Record, TrainConfig, train
+
+# A run is a folder of these. The last two are what `minigpt generate --model FOLDER` needs.
+SETTINGS, CHECKPOINT, TOKENIZER = "run.json", "checkpoint.safetensors", "tokenizer.json"
+
+DEFAULTS = {
+    "data": "stories",
+    "steps": 1000,
+    "batch_size": 32,
+    "block_size": 128,
+    "n_layer": 4,
+    "n_head": 4,
+    "n_embd": 128,
+    "vocab_size": None,  # None: what suits the data
+    "lr": None,  # None: what suits the optimizer
+    "optimizer": "muon",
+    "precision": "auto",
+    "device": "auto",
+    "seed": 1337,
+    "warmup_steps": None,  # None: a tenth of the steps, at most 100
+}
+CORPORA = ("stories", *TEXTS)
+LEARNING_RATES = {"muon": 5e-3, "adamw": 1e-3}
+MAY_CHANGE = {"steps", "device"}  # when a run is resumed
+
+
+def complete(folder: Path, given: dict, resume: bool) -> dict:
+    """Return all settings of a run: what was typed, then what it was started with or the defaults.
+
+    Raises ValueError if the folder holds another run, or this one was started otherwise, and
+    FileNotFoundError if there is nothing to resume.
+    """
+    if "data" in given and given["data"] not in CORPORA:
+        given = given | {"data": str(Path(given["data"]).expanduser().resolve())}
+    if not resume:
+        for name in (SETTINGS, CHECKPOINT, WEIGHTS, TOKENIZER):
+            if (folder / name).exists():
+                raise ValueError(
+                    f"{folder} holds a {name} already; --resume goes on with the run in it, "
+                    "another --out starts a new one"
+                )
+        settings = DEFAULTS | given
+        settings["lr"] = given.get("lr", LEARNING_RATES[settings["optimizer"]])
+        settings["warmup_steps"] = min(100, settings["steps"] // 10)
+        return settings
+    saved = read_settings(folder)
+    for key in given.keys() - MAY_CHANGE:
+        if given[key] != saved[key]:
+            option = f"--{key.replace('_', '-')}"
+            raise ValueError(
+                f"the run in {folder} was started with {option} {saved[key]}, not {given[key]}; "
+                "only --steps and --device may change"
+            )
+    return saved | given
+
+
+def read_settings(folder: Path) -> dict:
+    """Return the settings that a run was started with."""
+    file = folder / SETTINGS
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no run to resume in {folder}: it has no {SETTINGS}")
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from None
+    if not isinstance(saved, dict) or saved.keys() != DEFAULTS.keys():
+        raise ValueError(f"{file} is damaged: it must hold {', '.join(DEFAULTS)}")
+    return saved
+
+
+def write_settings(folder: Path, settings: dict) -> None:
+    """Keep the settings in the run's folder, whole or not at all."""
+    with atomic_write(folder / SETTINGS) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def open_data(folder: Path, settings: dict) -> Data:
+    """Load the corpus, with the run's own tokenizer as soon as it has one."""
+    file = folder / TOKENIZER
+    if file.is_file():
+        return load_data(settings["data"], Tokenizer.load(file))
+    return load_data(settings["data"], vocab_size=settings["vocab_size"])
+
+
+def build_model(settings: dict, vocab_size: int) -> GPT:
+    """Make the untrained model; the seed decides its weights."""
+    sizes = {key: settings[key] for key in ("block_size", "n_layer", "n_head", "n_embd")}
+    config = GPTConfig(vocab_size=vocab_size, **sizes)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings["seed"])
+        return GPT(config)
+
+
+def training_config(settings: dict) -> TrainConfig:
+    """Translate the settings."""
+    same = ("batch_size", "warmup_steps", "optimizer", "precision", "device", "seed")
+    return TrainConfig(
+        max_steps=settings["steps"],
+        max_lr=settings["lr"],
+        min_lr=0.0,
+        **{key: settings[key] for key in same},
+    )
+
+
+def announce(folder: Path, settings: dict, data: Data, model: GPT) -> None:
+    """Say what is about to happen, and how to stop it."""
+    c = model.config
+    print(
+        f"data    {data.name}: {len(data.train):,} tokens to train on, {len(data.val):,} held out\n"
+        f"model   {c.n_layer} layers, {c.n_head} heads, width {c.n_embd}, context {c.block_size}, "
+        f"vocabulary {c.vocab_size}: {model.num_parameters():,} parameters\n"
+        f"steps   {settings['steps']:,}, {settings['batch_size']} windows each"
+    )
+    if data.floor is not None:
+        print(f"floor   {data.floor:.4f} nats a token: no model can do better on this data")
+    print(f"stop    Ctrl-C; what is learned is kept in {folder}", flush=True)
+
+
+def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list[Record]) -> int:
+    """Save the model, and say how good it is or how to go on."""
+    save_pretrained(model, folder, data.tokenizer)
+    losses = [record.val_loss for record in history if record.val_loss is not None]
+    if losses:
+        above = f", {losses[-1] / data.floor:.2f} times the floor" if data.floor else ""
+        print(f"Held-out loss: {losses[-1]:.4f} nats a token{above}.")
+    if len(history) < settings["steps"]:
+        print(f"Go on with: minigpt train --out {folder} --resume")
+        return 130
+    print(f"A sample, as from: minigpt generate --model {folder}\n")
+    generator = torch.Generator(model.transformer.wte.weight.device).manual_seed(settings["seed"])
+    write_sample(model, data.tokenizer, "", 200, generator=generator)
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train from the beginning, or from where the run was stopped."""
+    folder = Path(args.out)
+    given = {key: value for key, value in vars(args).items() if key in DEFAULTS}
+    settings = complete(folder, given, args.resume)
+    config = training_config(settings)  # a wrong number is refused before data is prepared
+    data = open_data(folder, settings)
+    model = build_model(settings, data.tokenizer.vocab_size)
+    announce(folder, settings, data, model)
+    to_keep = [settings]
+
+    def keep(_: Record) -> None:
+        # Not before the first step: until then anything may still be refused, and a folder that
+        # holds no run should not look as if it did.
+        while to_keep:
+            data.tokenizer.save(folder / TOKENIZER)
+            write_settings(folder, to_keep.pop())
+
+    history = train(
+        model, data, config, checkpoint=folder / CHECKPOINT, resume=args.resume, on_step=keep
+    )
+    return conclude(folder, settings, data, model, history)

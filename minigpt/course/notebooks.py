@@ -1,0 +1,199 @@
+"""Build the committed notebooks from their text sources: the same bytes every time.
+
+    python -m minigpt.course.notebooks build                # every lesson
+    python -m minigpt.course.notebooks build 03_attention   # one of them
+    python -m minigpt.course.notebooks check                # do sources and notebooks agree?
+
+The source `notebooks/src/03_attention.py` (jupytext's py:percent format) becomes
+`notebooks/03_attention.ipynb`, run from top to bottom in its own folder, as JupyterLab runs it, so
+that a reader on a code host sees every output. Nothing that differs from run to run is written: no
+timestamps, no versions, no random ids (outputs.py has the details).
+
+Two kinds of cell cannot show the same twice: one that measures time, and one whose widget has no
+picture of its own. They carry the one tag, which nbval knows too:
+
+    # %% tags=["nbval-ignore-output"]
+
+Such a cell keeps the output that is already in the notebook as long as its code and all code before
+it stay as they are. `build --fresh` renews it.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode
+
+from minigpt.course.outputs import VARIES, digest, keep_varying_outputs, settle
+
+KNOWN_TAGS = {VARIES}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    # Without a version: the file must not depend on which Python built it.
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+CELL_TIMEOUT = 600  # seconds; a whole lesson takes less
+TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class BuildError(Exception):
+    """A notebook that cannot be built; the message names the notebook, the cell and the reason."""
+
+
+def notebook_path(source: Path) -> Path:
+    """Return where the notebook of a source belongs: one folder up, under the same name.
+
+    >>> notebook_path(Path("notebooks/src/03_attention.py")).as_posix()
+    'notebooks/03_attention.ipynb'
+    """
+    return source.parent.parent / f"{source.stem}.ipynb"
+
+
+def find_sources(folder: Path, names: list[str] | None = None) -> list[Path]:
+    """Return the sources below `folder` in order, or only those with the given names.
+
+    Raises ValueError for a name that has no source.
+    """
+    found = {path.stem: path for path in sorted((folder / "src").glob("*.py"))}
+    for name in names or []:
+        if name not in found:
+            raise ValueError(f"no lesson {name!r} in {folder / 'src'}; it has: {', '.join(found)}")
+    return [found[name] for name in names or found]
+
+
+def read_source(source: Path) -> NotebookNode:
+    """Read a py:percent source as a notebook without outputs.
+
+    A cell's id is the hash of its content: it stays when other cells come and go.
+    """
+    notebook = nbformat.v4.new_notebook(metadata=METADATA)
+    seen = Counter()
+    text = source.read_text(encoding="utf-8")
+    for number, cell in enumerate(jupytext.reads(text, fmt="py:percent").cells):
+        # jupytext notes here how many blank lines followed the cell.
+        for key in [key for key in cell.metadata if key.startswith("lines_to_")]:
+            del cell.metadata[key]
+        if unknown := set(cell.metadata.get("tags", ())) - KNOWN_TAGS:
+            raise BuildError(f"{source}, cell {number}: tags {unknown}, known: {KNOWN_TAGS}")
+        cell.id = digest(cell.cell_type, cell.source)[:12]
+        seen[cell.id] += 1
+        if seen[cell.id] > 1:
+            cell.id += f"-{seen[cell.id]}"
+        notebook.cells.append(cell)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def build(source: Path, fresh: bool = False) -> Path:
+    """Build and run the notebook of `source`, and return its path.
+
+    Raises BuildError when a cell fails or shows what may not be shown. The notebook that was there
+    before then stays as it was.
+    """
+    target = notebook_path(source)
+    notebook = read_source(source)
+    _run(notebook, target)
+    if target.exists() and not fresh:
+        keep_varying_outputs(notebook, nbformat.read(target, as_version=4))
+    nbformat.validate(notebook)
+    unfinished = target.with_suffix(".ipynb.part")
+    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+        file.write(nbformat.writes(notebook) + "\n")
+    os.replace(unfinished, target)
+    return target
+
+
+def check(source: Path) -> list[str]:
+    """Return what differs between a source and its committed notebook; nothing is run."""
+    target = notebook_path(source)
+    if not target.exists():
+        return [f"{target} is missing"]
+    wanted, committed = read_source(source), nbformat.read(target, as_version=4)
+    problems = []
+    if committed.metadata != wanted.metadata:
+        problems.append(f"{target}: the notebook's metadata is not the builder's")
+    if len(committed.cells) != len(wanted.cells):
+        problems.append(f"{target}: {len(committed.cells)} cells, its source {len(wanted.cells)}")
+    for number, (ours, theirs) in enumerate(zip(wanted.cells, committed.cells)):
+        parts = [p for p in ("cell_type", "source", "metadata", "id") if ours[p] != theirs.get(p)]
+        if parts:
+            problems.append(f"{target}, cell {number}: not as in its source ({', '.join(parts)})")
+            break  # one cell more or less shifts all that follow
+        elif ours.cell_type == "code" and ours.source and not theirs.execution_count:
+            problems.append(f"{target}, cell {number}: never run")
+    return problems
+
+
+def _run(notebook: NotebookNode, target: Path) -> None:
+    """Run every code cell in a fresh kernel, in the folder where the notebook will lie."""
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(target.parent)}},
+    )
+    # Whoever builds may have IPython start-up files of their own; a learner has none.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nobody:
+        environment = {**os.environ, "IPYTHONDIR": nobody}
+        # What cells write to stderr comes through the kernel; this is the kernel's own talk.
+        with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
+            for number, cell in enumerate(notebook.cells):
+                if cell.cell_type == "code":
+                    _run_cell(client, cell, number, f"{target.stem}, cell {number}")
+
+
+def _run_cell(client: NotebookClient, cell: NotebookNode, number: int, where: str) -> None:
+    try:
+        client.execute_cell(cell, number)
+        settle(cell)
+    except (CellControlSignal, DeadKernelError) as error:
+        raise BuildError(f"{where} failed.\n{TERMINAL_COLOUR.sub('', str(error))}") from None
+    except ValueError as error:
+        raise BuildError(f"{where}: {error}\n\n{cell.source}") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build or check the notebooks below the current folder, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m minigpt.course.notebooks")
+    parser.add_argument("action", choices=("build", "check"))
+    parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
+    parser.add_argument("--fresh", action="store_true", help="renew the outputs that vary, too")
+    options = parser.parse_args(arguments)
+    try:
+        sources = find_sources(Path("notebooks"), options.names)
+        if options.action == "check":
+            problems = [problem for source in sources for problem in check(source)]
+            print("\n".join(problems) or f"{len(sources)} sources and their notebooks agree.")
+            return 1 if problems else 0
+        for source in sources:
+            start = time.perf_counter()
+            path = build(source, options.fresh)
+            print(f"{path}  {time.perf_counter() - start:.0f} s", flush=True)
+    except (BuildError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""GPT-2 with OpenAI's weights, a model of your own from a folder, or the one that is shipped."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from minigpt.config import PRESETS, GPTConfig
+from minigpt.devices import choose_device
+from minigpt.files import atomic_write
+from minigpt.memory import empty_model, memory_available, memory_needed
+from minigpt.model import GPT
+from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
+from minigpt.weights import (
+    CONV1D,
+    HEAD,
+    TABLE,
+    config_for_hub,
+    find_config,
+    load_weights,
+    our_names,
+    parse_json,
+    read_weights,
+)
+
+__all__ = [
+    "from_pretrained",
+    "load_weights",
+    "memory_available",
+    "memory_needed",
+    "save_pretrained",
+    "verify",
+]
+
+STORYTELLER = Path(__file__).parent / "assets" / "storyteller"
+WEIGHTS = "model.safetensors"
+HUB = "https://huggingface.co"
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def download(name: str) -> Path:
+    """Return the file with a released model's weights, from the hub's cache or else the hub.
+
+    HF_ENDPOINT names a mirror, HF_HOME where the cache lies. A second call needs no network.
+    Raises ConnectionError, with the ways around it, if the file cannot be had.
+    """
+    # Here, because they are slow to import.
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import try_to_load_from_cache as find_in_cache
+
+    repository = f"openai-community/{name}"
+    cached = find_in_cache(repository, WEIGHTS)
+    if isinstance(cached, str):  # these weights have not changed since 2019: no need to ask
+        return Path(cached)
+    hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+    try:  # without your token: everyone may read these files, and a mirror need not know you
+        # Asked first, because it fails at once where the download would retry for half a minute.
+        get_hf_file_metadata(hf_hub_url(repository, WEIGHTS, endpoint=hub), token=False, timeout=10)
+        return Path(hf_hub_download(repository, WEIGHTS, endpoint=hub, token=False))
+    except Exception as error:  # the libraries below raise dozens of kinds
+        raise ConnectionError(
+            f"{name} could not be downloaded from {hub} ({type(error).__name__}: {error}).\n"
+            "Through a mirror: set the environment variable HF_ENDPOINT to its address, try again."
+            f"\nBy hand: get {HUB}/{repository}/resolve/main/{WEIGHTS} in any way, on any machine, "
+            f"and give its path: from_pretrained('folder/{WEIGHTS}')."
+        ) from error
+
+
+def local_file(given: str | os.PathLike) -> Path:
+    """Return the file of weights that a path of a file or folder means."""
+    accepted = f"a name ({', '.join([*PRESETS, 'storyteller'])}), a folder or a .safetensors file"
+    if not isinstance(given, (str, os.PathLike)) or given == "":
+        raise ValueError(f"there is no model {given!r}; give {accepted}")
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path
+    if (path / WEIGHTS).is_file():
+        return path / WEIGHTS
+    if path.is_dir():
+        found = ", ".join(sorted(file.name for file in path.iterdir())[:9]) or "nothing"
+        raise FileNotFoundError(f"the folder {path} has no {WEIGHTS}; it holds: {found}")
+    if isinstance(given, os.PathLike) or path.suffix or "/" in given or os.sep in given:
+        raise FileNotFoundError(f"there is no file or folder {path}; give {accepted}")
+    raise ValueError(f"there is no model {given!r}; give {accepted}")
+
+
+def ask_for_room(
+    name: str, model: GPT, dtype: torch.dtype, device: torch.device, verbose: bool
+) -> None:
+    """Say how much memory a model's weights need; raise MemoryError if there is not so much."""
+    config, needed = model.config, model.num_parameters() * dtype.itemsize
+    free = memory_available(device)
+    line = (
+        f"{name}: {config.n_layer} layers, {config.n_head} heads, width {config.n_embd}: "
+        f"{needed / 1e9:.2f} GB of memory as {str(dtype).removeprefix('torch.')}, "
+        f"and {free / 1e9:.2f} GB is free"
+    )
+    if needed > free:
+        raise MemoryError(
+            f"{line}. Close other programs, take a smaller model, or ask for dtype=torch.bfloat16, "
+            "which takes half of float32"
+        )
+    if verbose:
+        print(line)
+
+
+def load_file(
+    path: Path, model: GPT | None, dtype: torch.dtype | None, device: torch.device, verbose: bool
+) -> GPT:
+    """Fill an empty model (None: one of the sizes that the file says) from a file."""
+    tensors, notes = read_weights(path)
+    tensors = our_names(tensors)
+    if model is None:
+        config, source = find_config(path, tensors, notes)
+        model = empty_model(config)
+        stored = tensors[TABLE].dtype if TABLE in tensors else torch.float32
+        title = f"{path.parent.name}/{path.name} (sizes from {source})"
+        ask_for_room(title, model, dtype or stored, device, verbose)
+    for name, tensor in tensors.items():
+        wanted = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        tensors[name] = tensor.to(device, wanted)  # itself, if it is so already
+    load_weights(model, tensors)
+    return model.eval()
+
+
+def find_tokenizer(path: Path, config: GPTConfig) -> Tokenizer | None:
+    """Return the tokenizer saved beside the weights, else GPT-2's if the vocabulary is its size."""
+    beside = path.with_name("tokenizer.json")
+    if beside.is_file() and "model" not in parse_json(beside.read_text("utf-8"), str(beside)):
+        tokenizer = Tokenizer.load(beside)
+    elif config.vocab_size == GPTConfig.vocab_size:  # the hub's own tokenizer.json says the same
+        tokenizer = Tokenizer.gpt2()
+    else:
+        return None
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ValueError(
+            f"{beside} has {tokenizer.vocab_size} ids, the model {config.vocab_size}: "
+            "they do not belong together"
+        )
+    return tokenizer
+
+
+def from_pretrained(
+    name_or_path: str | os.PathLike,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    verbose: bool = True,
+) -> tuple[GPT, Tokenizer | None]:
+    """Return a model in evaluation mode, and its tokenizer (None if nothing says which).
+
+    `name_or_path` is gpt2, gpt2-medium, gpt2-large or gpt2-xl (see `download`), storyteller, a
+    folder with model.safetensors, or a .safetensors file of GPT-2's. Its weights are mapped into
+    memory, not copied, unless `dtype` or `device` differs from the file's; training the model
+    changes memory, never the file.
+    Raises ValueError for what is not GPT-2, naming the first wrong tensor; FileNotFoundError;
+    ConnectionError if a download fails; MemoryError, beforehand, if the model will not fit.
+    """
+    if dtype not in (None, *DTYPES):
+        raise ValueError(f"dtype is {dtype!r}; it must be one of {', '.join(map(str, DTYPES))}")
+    device = choose_device(str(device))
+    model = None
+    if isinstance(name_or_path, str) and name_or_path in PRESETS:
+        model = empty_model(GPTConfig.preset(name_or_path))
+        # Asked before, not after, a long download.
+        ask_for_room(name_or_path, model, dtype or torch.float32, device, verbose)
+        path = download(name_or_path)
+    else:
+        path = local_file(STORYTELLER if name_or_path == "storyteller" else name_or_path)
+    try:
+        model = load_file(path, model, dtype, device, verbose)
+        return model, find_tokenizer(path, model.config)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
+
+
+def save_pretrained(
+    model: GPT, folder: str | os.PathLike, tokenizer: Tokenizer | None = None
+) -> None:
+    """Save a model so that `from_pretrained(folder)`, and the transformers library, can load it.
+
+    Writes model.safetensors (the hub's names and layout), config.json and tokenizer.json (ours).
+    Each file is replaced in one step, none before all are written. On Windows a file from which a
+    model is still loaded cannot be replaced: choose another folder.
+    """
+    folder, config = Path(folder), model.config
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    del weights[HEAD]  # tied: one matrix, stored once
+    for name, weight in weights.items():
+        stored = weight.detach().t() if name.endswith(CONV1D) else weight.detach()
+        weights[name] = stored.contiguous()
+    notes = {"format": "pt", "config": json.dumps(asdict(config))}
+    with ExitStack() as stack:
+        save_file(weights, stack.enter_context(atomic_write(folder / WEIGHTS)), notes)
+        described = stack.enter_context(atomic_write(folder / "config.json"))
+        end = None if tokenizer is None else tokenizer.end_of_text
+        described.write_text(json.dumps(config_for_hub(config, end), indent=2), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save(stack.enter_context(atomic_write(folder / "tokenizer.json")))

@@ -1,0 +1,126 @@
+"""The attention map: choose a head and a token in a notebook, and see where it looks.
+
+The drawing is in attention_map.js, the numbers come from minigpt.interpret. Where no widget can
+live (a code host, an untrusted notebook) the map shows a picture of its first state instead.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor
+
+from minigpt.interpret import attention_patterns
+from minigpt.model import GPT
+from minigpt.tokenizer import Tokenizer
+from minigpt.viz.figures import attention_picture
+from minigpt.viz.labels import token_labels, visible
+
+HERE = Path(__file__).parent
+MOST_TOKENS = 256  # all patterns go to the browser at once, one byte a weight
+
+
+def check_patterns(patterns: Tensor, tokens: Sequence[str]) -> Tensor:
+    """Return the patterns as (layers, heads, T, T), or raise ValueError for what is none."""
+    patterns = torch.as_tensor(patterns).detach().float().cpu()
+    if not 2 <= patterns.dim() <= 4 or patterns.size(-1) != patterns.size(-2):
+        raise ValueError(
+            f"patterns have the shape {tuple(patterns.shape)}; they must be (T, T), (heads, T, T) "
+            "or (layers, heads, T, T). For a batch, choose one row of it"
+        )
+    T = patterns.size(-1)
+    if len(tokens) != T:
+        raise ValueError(f"{len(tokens)} tokens for patterns of {T} positions; they must agree")
+    if not 1 <= T <= MOST_TOKENS:
+        raise ValueError(f"{T} tokens; the map shows from 1 to {MOST_TOKENS}. Use a shorter text")
+    if not ((patterns >= 0) & (patterns <= 1 + 1e-4)).all():  # also finds NaN
+        raise ValueError("patterns hold weights that are not from 0 to 1; was a softmax left out?")
+    return (
+        patterns.reshape(-1, *patterns.shape[-3:]) if patterns.dim() > 2 else patterns[None, None]
+    )
+
+
+class PatternMap(anywidget.AnyWidget):
+    """A playable map of given attention patterns, (T, T), (heads, T, T) or (layers, heads, T, T).
+
+    tokens: a label for each of the T positions. `layer`, `head` and `row` (a token that looks;
+    negative counts from the end) are where it starts, and follow what you choose.
+    Raises ValueError for weights outside 0 to 1, more than 256 tokens, or shapes that disagree.
+    """
+
+    _esm = HERE / "attention_map.js"
+    _css = HERE / "attention_map.css"
+
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T
+    weights = traitlets.Bytes().tag(sync=True)  # one byte a weight, in the order of the patterns
+    description = traitlets.Unicode().tag(sync=True)  # for those who cannot see the map
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    row = traitlets.Int(0).tag(sync=True)
+
+    def __init__(
+        self,
+        patterns: Tensor,
+        tokens: Sequence[str],
+        *,
+        layer: int = 0,
+        head: int = 0,
+        row: int = -1,
+    ) -> None:
+        self._patterns = check_patterns(patterns, tokens)
+        layers, heads, T, _ = self._patterns.shape
+        for name, value, size in (("layer", layer, layers), ("head", head, heads), ("row", row, T)):
+            if not -size <= value < size:
+                raise ValueError(f"{name} is {value}; this map has {name}s 0 to {size - 1}")
+        super().__init__(
+            tokens=[visible(token) for token in tokens],
+            shape=[layers, heads, T],
+            weights=(self._patterns * 255).round().to(torch.uint8).numpy().tobytes(),
+            description=f"Attention map: {layers} x {heads} heads over {T} tokens",
+            layer=layer % layers,
+            head=head % heads,
+            row=row % T,
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.description}. {self.sentence()}"
+
+    def sentence(self) -> str:
+        """Say in words where the chosen token looks."""
+        weights = self._patterns[self.layer, self.head, self.row]
+        best = int(weights.argmax())
+        return (
+            f"In layer {self.layer}, head {self.head}, token {self.row} ({self.tokens[self.row]}) "
+            f"looks most at token {best} ({self.tokens[best]}): {weights[best]:.0%}."
+        )
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        picture = attention_picture(
+            self._patterns[self.layer, self.head],
+            self.tokens,
+            row=self.row,
+            title=f"layer {self.layer}, head {self.head}",
+        )
+        data["image/png"] = b64encode(picture).decode("ascii")
+        return data, {**metadata, "image/png": {"alt": repr(self)}}
+
+
+class AttentionMap(PatternMap):
+    """A playable map of every attention head of a model while it reads a text.
+
+    Special tokens in the text, such as <|endoftext|>, count as one token.
+    Raises ValueError for a text that is empty or longer than the model or the map can take.
+    """
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, text: str, **start: int) -> None:
+        ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
+        device = model.transformer.wte.weight.device
+        patterns = attention_patterns(model, torch.tensor([ids], dtype=torch.int64, device=device))
+        super().__init__(patterns[:, 0], token_labels(tokenizer, ids), **start)

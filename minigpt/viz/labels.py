@@ -1,0 +1,28 @@
+"""Tokens as people can read them: a space is `·`, a line break `⏎`, a broken byte `\\xe5`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minigpt.tokenizer import Tokenizer
+
+SIGNS = str.maketrans({" ": "·", "\n": "⏎", "\t": "→"})
+
+
+def visible(text: str) -> str:
+    r"""Return the text with its spaces and line breaks made visible, and nothing invisible left.
+
+    >>> visible(" red\n")
+    '·red⏎'
+    >>> visible("a\x00b")
+    'a\\x00b'
+    """
+    shown = text.translate(SIGNS)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
+    """Return a readable label for each token; part of a character is shown as its bytes."""
+    pieces = [tokenizer.token_bytes(int(i)) for i in ids]
+    # A byte that is no character by itself becomes \xe5.
+    return [visible(piece.decode("utf-8", "backslashreplace")) for piece in pieces]

@@ -1,0 +1,83 @@
+"""Tables and coloured tokens: HTML in a notebook, text in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from torch import Tensor
+
+from minigpt.viz.labels import visible
+
+
+class Shown:
+    """Something that a notebook shows as HTML and a terminal as text."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html, self.text = html, text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(values, columns: Sequence[str], rows: Sequence[str] | None = None) -> Shown:
+    """Show a list of rows, or a 2-D tensor, as a table with headings.
+
+    >>> table([[1, 0.5], [20, 1.0]], ["id", "weight"], rows=["red", "kite"])
+          id  weight
+    red    1    0.50
+    kite  20    1.00
+    """
+    values = values.tolist() if isinstance(values, Tensor) else values
+    cells = [list(cells) for cells in zip(*map(written, zip(*values)))]  # written column by column
+    head = list(columns)
+    if rows is not None:
+        head, cells = ["", *head], [[name, *row] for name, row in zip(rows, cells)]
+    return Shown(as_html(head, cells, row_names=rows is not None), as_text(head, cells))
+
+
+def written(column: Sequence) -> list[str]:
+    """Write the values of a column: with two digits, unless all of them are whole."""
+    if all(isinstance(value, float) for value in column):
+        whole = all(value % 1 == 0 for value in column)
+        return [f"{value:.0f}" if whole else f"{value:.2f}" for value in column]
+    return [str(value) for value in column]
+
+
+def as_html(head: list[str], cells: list[list[str]], row_names: bool) -> str:
+    """Return a table for a notebook; the first column may hold the names of the rows."""
+    lines = ["<tr>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in head) + "</tr>"]
+    for first, *rest in cells:
+        tag = 'th scope="row"' if row_names else "td"
+        others = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        lines.append(f"<tr><{tag}>{escape(first)}</{tag[:2]}>{others}</tr>")
+    return f"<table><thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table>"
+
+
+def as_text(head: list[str], cells: list[list[str]]) -> str:
+    """Return a table for a terminal: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *cells)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in [head, *cells]
+    )
+
+
+def coloured_tokens(labels: Sequence[str], ids: Sequence[int]) -> Shown:
+    """Show tokens side by side in two colours, each with its id below it.
+
+    >>> coloured_tokens(["red", "·kite"], [7, 42])
+    red=7 | ·kite=42
+    """
+    style = "display:inline-block;margin:2px 1px;padding:1px 3px;border-radius:3px;color:#000;"
+    spans = [
+        f'<span style="{style}background:{("#CDE8F7", "#FDE3B4")[i % 2]}">'
+        f'<code style="background:none;color:#000">{escape(visible(label))}</code>'
+        f"<br><small>{token}</small></span>"
+        for i, (label, token) in enumerate(zip(labels, ids))
+    ]
+    html = f'<div style="line-height:1.25">{" ".join(spans)}</div>'
+    return Shown(html, " | ".join(f"{visible(label)}={i}" for label, i in zip(labels, ids)))

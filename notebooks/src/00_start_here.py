@@ -1,0 +1,400 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **Afterwards you can** name every part of a language model and say what it does, because you have
+# seen each at work: tokens, logits, sampling, loss, attention.
+#
+# **Takes** about 15 minutes. **Needs** a little Python. No network, no graphics card.
+
+# %% [markdown]
+# A lesson is text and code in turn. Click the cell below and press **Shift+Enter**: it runs, and
+# you move on. When you read **Predict**, stop and guess before you press. A guess makes the answer
+# stick.
+
+# %% [markdown]
+# First, is your machine ready? `ok` is fine; below anything that is not stands what to do.
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.doctor import run_checks
+
+for check in run_checks():
+    print(f"{check.mark:6} {check.name}", "" if check.ok else f"-> {check.fix}")
+
+# %% [markdown]
+# ## Where this goes
+#
+# You will write GPT-2 yourself, line by line. The lessons with ✓ are in this release; the others
+# come with later ones.
+#
+# | lesson | you build | |
+# | --- | --- | --- |
+# | 00 start here | nothing yet: you look at all of it | ✓ |
+# | 01 tokenizer | text to numbers and back | |
+# | 02 data | batches, and a first tiny model | |
+# | 03 attention | how a model looks back | ✓ |
+# | 04 block | the part that GPT-2 repeats | |
+# | 05 gpt | the whole model, and what it costs | |
+# | 06 training | how it learns | |
+# | 07 sampling | how it writes | |
+# | 08 pretrained | OpenAI's weights in your model | |
+# | 09 heads | what goes on inside | |
+# | 10 tasks | put it to use, and measure it | |
+# | 11 scaling | faster and larger | |
+# | 12 myths | claims about GPT-2, put to the test | |
+
+# %% [markdown]
+# ## The storyteller
+#
+# A small model comes with the course. It is a GPT-2 in everything but size, and has read nothing
+# but little stories.
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+
+from minigpt import from_pretrained, generate, viz
+
+viz.use_style()
+model, tokenizer = from_pretrained("storyteller", verbose=False)
+print(f"{model.num_parameters():,} numbers in {model.config.n_layer} layers")
+
+# %% [markdown]
+# GPT-2's smallest has 124,439,808 numbers. This one thinks fast enough for any laptop. Here is a
+# story it has never seen. We keep it for the whole lesson.
+
+# %%
+story = (
+    "Once upon a time there was a curious fox named Ruby, who lived in a teapot. "
+    "Every night she sang to her purple kite. "
+    "Next door lived Otto, a sleepy bear who snored like thunder. "
+    "One windy Sunday a seagull stole the kite. "
+    "First Ruby looked under the bed and found three kings. "
+    '"What colour is it?" asked Otto. "It is purple," sobbed Ruby. '
+    "In the end it was up the chimney. The moon was shining on it. "
+    "Nobody ever explained the three kings. "
+    "And what colour was the kite? It was purple."
+)
+print(len(story.split()), "words")
+
+# %% [markdown]
+# ## 1. Text becomes tokens
+#
+# A model reads no letters. A **tokenizer** cuts text into pieces, the **tokens**, and gives each
+# its number, the **id**. **Predict:** is every word one token?
+
+# %%
+sentence = "Once upon a time there was a xylophone."
+ids = tokenizer.encode(sentence)
+viz.coloured_tokens(viz.token_labels(tokenizer, ids), ids)
+
+# %% [markdown]
+# Words that are frequent in the stories are one token, with their space in front (shown as `·`).
+# `xylophone` never occurs, so it falls to pieces. Nothing is lost: decoding gives the text back.
+
+# %%
+assert tokenizer.decode(ids) == sentence
+print(f"{tokenizer.vocab_size:,} different tokens; decoded: {tokenizer.decode(ids)}")
+
+# %% [markdown]
+# ## 2. Tokens become vectors
+#
+# Each id picks a row of a large table of numbers, the **embedding**. From here on a token is a
+# **vector**: a list of numbers that the model has learned.
+
+# %%
+vectors = model.transformer.wte(torch.tensor(ids))
+print(len(ids), "tokens, a vector of", vectors.size(1), "numbers each. The first three:")
+viz.table(vectors[:, :3], ["0", "1", "2"], rows=viz.token_labels(tokenizer, ids))
+
+# %% [markdown]
+# ## 3. Vectors become logits
+#
+# The layers turn these vectors into scores. At every position, every token of the vocabulary gets
+# one: how well would it go *next*? A score is called a **logit**.
+
+
+# %%
+def read(text):
+    ids = [tokenizer.end_of_text, *tokenizer.encode(text)]  # every story starts after this mark
+    return torch.tensor([ids])  # a batch of one text
+
+
+with torch.no_grad():
+    logits = model(read("Once upon a time there was"))
+print(f"{logits.size(1)} positions, {logits.size(2):,} logits at each")
+
+# %% [markdown]
+# ## 4. Logits become probabilities
+#
+# **Softmax** makes probabilities out of logits: $p_i = e^{l_i} / \sum_j e^{l_j}$. All positive, and
+# together 1. The last position says what comes after the whole text.
+
+
+# %%
+@torch.no_grad()
+def next_token(text):
+    return model(read(text))[0, -1].softmax(dim=-1)
+
+
+viz.plot_next_token(next_token("Once upon a time there was"), tokenizer)
+plt.show()
+
+# %% [markdown]
+# TODO describe. Nothing in the text decides, so the model spreads its bet.
+
+# %% [markdown]
+# Now cut our story off before its last word: *And what colour was the kite? It was* … **Predict:**
+# which bars do you expect now?
+
+# %%
+beginning = story.removesuffix(" purple.")
+viz.plot_next_token(next_token(beginning), tokenizer, top=5)
+plt.show()
+
+# %% [markdown]
+# One bar. The kite was called purple twice, long before; the model looked it up. How? You will see
+# in part 7.
+
+# %% [markdown]
+# ## 5. Probabilities become text
+#
+# Choose a token, append it, read again. That loop is all of writing. Simplest is to take the most
+# likely token each time, called **greedy**.
+
+# %%
+ids = read("Once upon a time there was")
+for _ in range(12):
+    with torch.no_grad():
+        best = model(ids)[0, -1].argmax()
+    ids = torch.cat([ids, best.view(1, 1)], dim=1)
+print(tokenizer.decode(ids[0, 1:].tolist()))
+
+# %% [markdown]
+# The package's `generate` does the same, faster. Temperature 0 means greedy.
+
+# %%
+same = generate(model, read("Once upon a time there was"), 12, temperature=0)
+assert torch.equal(same, ids)
+print("Your loop equals generate().")
+
+# %% [markdown]
+# Greedy tells the same story for ever. So one *draws* from the probabilities instead. The
+# **temperature** divides the logits first: below 1 the likely gets likelier, above 1 anything goes.
+
+
+# %%
+from minigpt.sampling import next_token_distribution
+
+with torch.no_grad():
+    logits = model(read("Once upon a time there was"))[0, -1]
+_, axes = plt.subplots(1, 3, figsize=(8.4, 2.6), layout="constrained")
+for ax, temperature in zip(axes, [0.5, 1.0, 3.0]):
+    probabilities = next_token_distribution(logits, temperature)
+    viz.plot_next_token(probabilities, tokenizer, 6, f"temperature {temperature}", ax)
+plt.show()
+
+# %% [markdown]
+# TODO temp
+
+
+# %%
+def tell(temperature, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    end = tokenizer.end_of_text
+    ids = generate(
+        model, read("Once upon"), 120, temperature=temperature, generator=generator, stop_token=end
+    )
+    return tokenizer.decode([i for i in ids[0].tolist() if i != end])
+
+
+print(tell(temperature=1.0))
+
+# %% [markdown]
+# A new story, told by the model alone. Read it closely: do name, pronoun, thing and colour agree
+# to the end? **Predict:** what will temperature 2 do to it?
+
+# %%
+print(tell(temperature=2.0))
+
+# %% [markdown]
+# Grammar goes first, then spelling. **Your turn:** change the seed or the temperature above, press
+# Shift+Enter, and look for the point where stories break.
+
+# %% [markdown]
+# ## 6. How good is it? The loss
+#
+# Let the model read our story, and note at each token how *surprised* it is: minus the logarithm
+# of the probability it gave to that token. Sure and right is 0; the unit is **nats**.
+
+# %% [markdown]
+# **Predict:** where in the story is it surprised? And at *kite* for the second time?
+
+# %%
+ids = read(story)
+with torch.no_grad():
+    log_probs = model(ids)[0, :-1].log_softmax(dim=-1)
+surprise = -log_probs.gather(1, ids[0, 1:, None]).squeeze(1)  # of each token after the mark
+viz.plot_surprise(viz.token_labels(tokenizer, ids[0, 1:]), surprise)
+plt.show()
+
+# %% [markdown]
+# TODO describe
+
+# %% [markdown]
+# The **loss** of a model is its mean surprise per token. Training is nothing but lowering it. How
+# low can it get?
+
+# %% [markdown]
+# On real text nobody knows. But these stories come from a small grammar that rolls dice, and we
+# have it. So the best possible surprise is known exactly: the **floor**.
+
+# %%
+from minigpt import Stories
+
+floor = -Stories.log_prob(story)
+print(f"storyteller: {surprise.sum():.1f} nats for the whole story")
+print(f"floor:       {floor:.1f} nats: no model can do better on average")
+
+# %% [markdown]
+# One story is luck. Take a hundred that nobody has told before. **Predict:** how far above the
+# floor is the storyteller, in percent?
+
+# %%
+from itertools import islice
+
+stories = list(islice(Stories(seed=100), 100))
+
+
+def total_surprise(text):
+    ids = read(text)
+    with torch.no_grad():
+        log_probs = model(ids)[0, :-1].log_softmax(dim=-1)
+    return -log_probs.gather(1, ids[0, 1:, None]).sum().item()
+
+
+loss = sum(total_surprise(text) for text in stories) / 100
+floor = -sum(Stories.log_prob(text) for text in stories) / 100
+print(f"{loss:.1f} against {floor:.1f} nats per story: {loss / floor - 1:.0%} above the floor")
+
+# %% [markdown]
+# TODO
+
+# %% [markdown]
+# ## 7. How does it remember? Attention
+#
+# To say *purple* at the end, the model must look back. Parts called **attention heads** do that:
+# each token spreads 100 % of a look over itself and the tokens before it. This model has 4 layers
+# of 4 heads.
+
+# %% [markdown]
+# The last token of our story's beginning is `·was`. **Predict:** how much of its look goes to
+# *purple*, in each of the 16 heads?
+
+# %%
+from minigpt.interpret import attention_patterns
+
+labels = viz.token_labels(tokenizer, read(beginning)[0])
+patterns = attention_patterns(model, read(beginning))[:, 0]  # (layer, head, token, token)
+purple = [i for i, label in enumerate(labels) if label == "·purple"]
+look = 100 * patterns[:, :, -1, purple].sum(dim=-1).round(decimals=2)
+viz.table(look, [f"head {i}" for i in range(4)], rows=[f"layer {i}" for i in range(4)])
+
+# %% [markdown]
+# TODO. Here it is on a map to play with.
+
+# %%
+layer, head = divmod(int(look.argmax()), 4)
+viz.AttentionMap(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
+
+# %% [markdown]
+# TODO describe
+#
+# Click another head or use the arrow keys. Point at a token to see where *it* looks. Can you find
+# one that looks at the token just before? One that looks at a name?
+
+# %% [markdown]
+# A pattern is a hint, not a proof. In lesson 09 you will switch a head off and see what breaks. In
+# lesson 03 you build one.
+
+# %% [markdown]
+# ## Change something
+#
+# **Predict:** if the kite is golden, does the answer follow? And if it is *tartan*, a word that no
+# story has ever held?
+
+# %%
+rows = []
+for colour in ["golden", "silver", "tartan"]:
+    best = next_token(beginning.replace("purple", colour)).topk(1)
+    rows.append([colour, viz.token_labels(tokenizer, best.indices)[0], f"{best.values[0]:.0%}"])
+viz.table(rows, ["the kite is", "the answer", "how sure"])
+
+# %% [markdown]
+# TODO
+#
+# Now change the story itself, at the top, and choose *Run → Run Selected Cell and All Below*.
+# Whatever you break, *Kernel → Restart Kernel* mends it.
+
+# %% [markdown]
+# ## The whole machine, by hand
+#
+# You have seen every part. Here they are in a row, in six lines, without `model(...)`. Positions
+# are the one newcomer: each place in the text has a vector of its own, added to the token's.
+
+# %%
+ids = read(story)
+parts = model.transformer
+with torch.no_grad():
+    x = parts.wte(ids) + parts.wpe(torch.arange(ids.size(1)))  # tokens and positions
+    for block in parts.h:
+        x = block(x)  # attention, then each token thinks for itself
+    logits = model.lm_head(parts.ln_f(x))
+    assert torch.allclose(logits, model(ids), atol=1e-4)
+print("By hand equals model(ids).")
+
+# %% [markdown]
+# That is GPT-2, from the first id to the last logit. The lessons open these parts one by one.
+
+# %% [markdown]
+# ## The usual mistakes
+#
+# **1. A space at the end of the prompt.** Tokens bring their space along in front. After a space
+# of its own the model is off every track it knows.
+
+# %%
+rows = []
+for prompt in (beginning, beginning + " "):
+    best = next_token(prompt).topk(3).indices
+    rows.append([repr(prompt[-6:]), *viz.token_labels(tokenizer, best)])
+viz.table(rows, ["the prompt ends", "1st guess", "2nd", "3rd"])
+
+# %% [markdown]
+# **2. A text from another world.** A model knows what it has read, and nothing else. It will not
+# tell you so.
+
+# %%
+ids = generate(model, read("The capital of France is"), 25, temperature=0)
+print(tokenizer.decode(ids[0, 1:].tolist()))
+
+# %% [markdown]
+# **3. Another model's ids.** The same text has other ids in GPT-2's vocabulary. If you are lucky,
+# one is too large and you hear of it. If not, you get nonsense.
+
+# %%
+from minigpt import Tokenizer
+
+ids = Tokenizer.gpt2().encode("Once upon a time there was a purple kite.")
+try:
+    model(torch.tensor([ids]))
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# ## What you have seen
+#
+# text → **tokens** → **vectors** → layers with **attention** → **logits** → **probabilities** →
+# one token more, and again. The **loss** is the mean surprise, and here you know its floor.
+
+# %% [markdown]
+# **Next:** lesson 03 builds attention, from a loop to GPT-2's own layer. Lessons 01 and 02 and
+# exercises that check your own code come with a later release.
