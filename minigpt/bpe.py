@@ -91,6 +91,27 @@ def count_words(documents: Iterable[str]) -> Counter[str]:
     return counts
 
 
+def find_pairs(words: list[str]) -> dict[str, list[int]]:
+    """Map each pair to the numbers of the words it is in, once for each time it is there."""
+    places = defaultdict(list)
+    for i, word in enumerate(words):
+        for pair in pairs(word):
+            places[pair].append(i)
+    return places
+
+
+def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> dict[str, list[int]]:
+    """Replace `pair` by `new` in the words numbered in `where`; return the pairs this makes."""
+    made = defaultdict(list)
+    for i in where:
+        if pair in words[i]:
+            words[i] = words[i].replace(pair, new)
+            for made_pair in pairs(words[i]):
+                if new in made_pair:
+                    made[made_pair].append(i)
+    return made
+
+
 def learn_merges(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, int]]:
     """Merge the most frequent pair, again and again, and return the pairs of ids in that order.
 
@@ -101,10 +122,7 @@ def learn_merges(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, 
     """
     words = [to_tokens(word) for word in word_counts]
     count_of = list(word_counts.values()).__getitem__
-    places = defaultdict(list)  # pair -> numbers of the words it came up in; it may have left them
-    for i, word in enumerate(words):
-        for pair in pairs(word):
-            places[pair].append(i)
+    places = find_pairs(words)  # kept up as pairs come, not as they go: a word may have lost it
     pair_counts = {pair: sum(map(count_of, where)) for pair, where in places.items()}
     queue = [(-count, pair) for pair, count in pair_counts.items()]
     heapify(queue)
@@ -121,22 +139,10 @@ def learn_merges(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, 
         for (left, right), where in made.items():
             count = pair_counts[left + right] = sum(map(count_of, where))
             heappush(queue, (-count, left + right))
-            # Wherever `new` has a neighbour now, one half of `pair` had it before.
+            # Where `new` stands now, its left neighbour had pair[0] beside it, its right pair[1].
             pair_counts[left.replace(new, pair[1]) + right.replace(new, pair[0])] -= count
         places.update(made)
     return merges
-
-
-def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> dict[str, list[int]]:
-    """Replace `pair` by `new` in the words numbered in `where`; return the pairs this makes."""
-    made = defaultdict(list)
-    for i in where:
-        if pair in words[i]:
-            words[i] = words[i].replace(pair, new)
-            for made_pair in pairs(words[i]):
-                if new in made_pair:
-                    made[made_pair].append(i)
-    return made
 
 
 def join_merges(merges: Iterable[tuple[int, int]]) -> list[bytes]:

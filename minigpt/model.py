@@ -147,7 +147,8 @@ class KVCache:
 def residual_std(config: GPTConfig) -> float:
     """Spread of the projections that write to the residual stream.
 
-    Each block adds twice, so 2 * n_layer additions of this size keep the sum's spread at 0.02's.
+    Each block adds to it twice. Scaled down like this, all 2 * n_layer additions together are as
+    spread out as a single one of 0.02 would be.
     Source: Radford et al. 2019, section 2.3.
     """
     return 0.02 / math.sqrt(2 * config.n_layer)

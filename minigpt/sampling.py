@@ -204,6 +204,8 @@ def generate(
 ) -> Tensor:
     """Continue each sequence: (B, T) int64 -> (B, T + new), the prompt included.
 
+    Temperature 0 is greedy. A row that has drawn stop_token repeats it; when every row has, the
+    text ends, perhaps before max_new_tokens.
     The model sees the last block_size tokens; a longer prompt is fine. Up to block_size the
     cache makes each token cost one position; beyond it each costs a whole window again.
     Raises ValueError for a setting out of range, naming it.

@@ -184,14 +184,7 @@ class Tokenizer:
         [464, 886, 13, 50256]
         """
         checked_text(text)
-        known = list(self.special_tokens)
-        allowed = known if allowed_special == "all" else allowed_special
-        several = isinstance(allowed, (set, frozenset, list, tuple))
-        if not several or not all(token in known for token in allowed):
-            raise ValueError(
-                f'allowed_special must be "all" or a set of special tokens among {known}, '
-                f"not {allowed_special!r:.80}"
-            )
+        allowed = self._checked_allowed(allowed_special)
         ids, start = [], 0
         for found in self._special_pattern.finditer(text):
             token = found[0]
@@ -206,6 +199,17 @@ class Tokenizer:
             start = found.end()
         ids += self._encode(text[start:])
         return ids
+
+    def _checked_allowed(self, allowed_special: Collection[str]) -> Collection[str]:
+        known = list(self.special_tokens)
+        allowed = known if allowed_special == "all" else allowed_special
+        several = isinstance(allowed, (set, frozenset, list, tuple))
+        if not several or not all(token in known for token in allowed):
+            raise ValueError(
+                f'allowed_special must be "all" or a set of special tokens among {known}, '
+                f"not {allowed_special!r:.80}"
+            )
+        return allowed
 
     def _encode(self, text: str) -> list[int]:
         look_up = self._ids_of_stretch.__getitem__

@@ -152,18 +152,21 @@ def compare_all(mine: Seen, right: Seen, places: list[Place], tolerance: float) 
     """
     rows, worst = [], 0.0
     for place in places:
-        row = compare(mine, right, place, min(max(tolerance, 20 * worst), 100 * tolerance))
-        rows.append(row)
+        allowed = min(max(tolerance, 20 * worst), 100 * tolerance)
+        row = compare(mine, right, place, allowed)
         if row.difference and row.ok:
-            worst = max(worst, row.difference / right[place[1:]].nan_to_num().abs().max().item())
+            worst = max(worst, allowed * row.difference / row.allowed)
+        rows.append(row)
     return rows
 
 
 def usual_ids(reference: nn.Module) -> Tensor:
     """Draw ids to compare on: (2, 17), or as many as fit; always the same for a model."""
-    vocab_size, block_size = (
-        len(reference.get_submodule(f"transformer.{table}").weight) for table in ("wte", "wpe")
-    )
+    try:
+        tables = [reference.get_submodule(f"transformer.{name}").weight for name in ("wte", "wpe")]
+    except AttributeError as error:
+        raise ValueError(f"{error}: give idx, a (B, T) tensor of ids to compare on") from None
+    vocab_size, block_size = map(len, tables)
     generator = torch.Generator().manual_seed(0)
     return torch.randint(vocab_size, (2, min(17, block_size)), generator=generator)
 
@@ -189,14 +192,17 @@ def same_weights(place: str, model: nn.Module, reference: nn.Module) -> bool | N
     return all(x.shape == y.shape and bool((x.cpu() == y.cpu()).all()) for x, y in pairs)
 
 
-def explain(row: Row, cause: str | None, same: bool | None) -> str:
+def explain(row: Row, mine: Tensor, right: Tensor, cause: str | None, same: bool | None) -> str:
     """Put a finding into words."""
-    said = (
-        f"{row.place} differs first, by {row.difference:.1e}; rounding explains {row.allowed:.1e}."
-    )
+    how = f"by {row.difference:.1e}, where rounding explains {row.allowed:.1e}"
+    if mine.isnan().any():
+        how = "it is not a number (NaN)"
+    elif row.difference == float("inf"):
+        how = f"its shape is {tuple(mine.shape)}, the reference's {tuple(right.shape)}"
+    said = f"{row.place} differs first: {how}.\n"
     if cause:
-        return f"{said}\nLikely cause: {cause}."
-    said += "\nNo known mistake gives just this."
+        return f"{said}Likely cause: {cause}."
+    said += "No known mistake gives just this."
     if same is not None:
         said += f" Its weights are {'' if same else 'not '}the same in both models."
     return said
@@ -229,12 +235,13 @@ def verify(
     first = next((i for i, row in enumerate(table) if not row.ok), None)
     if first is None:
         return agreement(table)
-    row, (place, *key) = table[first], places[first]
+    place, key = places[first][0], places[first][1:]
     again = record(model, idx, wanted)
     if compare(again, mine, places[first], tolerance).ok:
         scene = Scene(place, mine, right, model, reference)
-        cause = likely_cause(scene, mine[tuple(key)], row.allowed)
+        cause = likely_cause(scene, mine[key], table[first].allowed)
     else:
         cause = "it gives something else each time: dropout is active in evaluation mode"
-    message = explain(row, cause, same_weights(place, model, reference))
+    same = same_weights(place, model, reference)
+    message = explain(table[first], mine[key], right[key], cause, same)
     return Report(False, place, cause, message, table)

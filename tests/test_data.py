@@ -128,8 +128,8 @@ def test_a_row_is_one_story_and_no_target_lies_beyond_its_end(few_stories, story
     for row, i in enumerate(drawn):
         pad = 400 - len(told[i]) - 1
         assert pad > 0
-        assert x[row].tolist() == [end, *told[i]] + [end] * pad
-        assert y[row].tolist() == [*told[i], end] + [NO_TARGET] * pad
+        assert np.array_equal(x[row], [end, *told[i]] + [end] * pad)
+        assert np.array_equal(y[row], [*told[i], end] + [NO_TARGET] * pad)
 
 
 def test_the_last_story_has_its_end_too(few_stories):
@@ -137,7 +137,7 @@ def test_the_last_story_has_its_end_too(few_stories):
     last = few_stories.train[few_stories.train_starts[-1] :].tolist()
     rows = [row for row in range(500) if x[row, : len(last) - 1].tolist() == last[:-1]]
     assert rows
-    assert y[rows[0], : len(last) - 1].tolist() == last[1:]
+    assert np.array_equal(y[rows[0], : len(last) - 1], last[1:])
 
 
 def test_a_short_window_holds_the_beginning_of_a_story(few_stories):
@@ -221,7 +221,7 @@ def test_a_path_may_be_a_string_and_a_tokenizer_may_be_given(text_file):
     gpt2 = Tokenizer.gpt2()
     d = load_data(str(text_file), gpt2)
     assert d.tokenizer is gpt2
-    assert d.train.tolist() == gpt2.encode(TEXT[: len(TEXT) * 9 // 10])
+    assert np.array_equal(d.train, gpt2.encode(TEXT[: len(TEXT) * 9 // 10]))
 
 
 def test_the_tokenizer_is_trained_on_the_training_part_alone(text_file):

@@ -18,7 +18,7 @@ playwright = pytest.importorskip(
 )
 expect = playwright.expect
 
-LESSONS = ["03_attention"]
+LESSONS = ["00_start_here", "03_attention"]
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 FLAGS = [
     "--headless=new",

@@ -177,9 +177,11 @@ def test_top_p_keeps_the_token_that_crosses_and_stops_where_p_is_reached_exactly
         assert kept(top_p_filter(logits, p)) == expected, p
 
 
-def test_top_p_of_many_equal_tokens_keeps_their_exact_number():
-    logits = torch.zeros(50257)
-    assert len(kept(top_p_filter(logits, 0.9))) == math.ceil(0.9 * 50257)
+def test_top_p_of_equal_tokens_keeps_their_exact_number_lowest_ids_first():
+    for p, expected in ((0.25, [0]), (0.26, [0, 1]), (0.5, [0, 1]), (0.75, [0, 1, 2])):
+        assert kept(top_p_filter(torch.zeros(4), p)) == expected  # sums are exact: no rounding
+    many = kept(top_p_filter(torch.zeros(50257), 0.9))
+    assert many == list(range(math.ceil(0.9 * 50257)))
 
 
 def test_a_vocabulary_of_one_always_gives_its_only_token():
@@ -592,6 +594,7 @@ def test_a_bad_setting_is_refused_with_its_value_and_what_is_accepted(model, bad
     [
         (lambda x: apply_temperature(x, 0), "temperature is 0; .* above 0"),
         (lambda x: apply_temperature(x, math.nan), "temperature is nan"),
+        (lambda x: apply_temperature(x, math.inf), "temperature is inf; .* finite"),
         (lambda x: apply_temperature(x, True), "temperature is True"),
         (lambda x: top_k_filter(x, 0), "top_k is 0"),
         (lambda x: top_k_filter(x, True), "top_k is True"),

@@ -460,7 +460,7 @@ def test_id_out_of_range_is_refused_with_the_range(gpt2, wrong):
 
 @pytest.mark.parametrize(
     "ids",
-    [5, None, "text", [1.0], ["1"], [[1, 2]], [None], np.zeros((2, 2), int), torch.zeros(3)],
+    [5, None, "text", [1.0], ["1"], [[1, 2]], [None], np.zeros((2, 2), int), torch.tensor([[5]])],
 )
 def test_decoding_what_is_not_one_list_of_ids_is_refused(gpt2, ids):
     with pytest.raises(ValueError, match="must be one list of whole numbers"):
@@ -484,6 +484,7 @@ def test_token_bytes_of_what_is_not_an_id_is_refused(gpt2):
         ([(64, 65.0)], "merge 0 is"),
         ([(64, True)], "merge 0 is"),
         ([(64, -1)], "from 0 to 255"),
+        ([(-1, 64)], "from 0 to 255"),
         ([(64, 256)], "from 0 to 255"),
         ([(64, 65), (256, 257)], "from 0 to 256"),
         ([(64, 65), (64, 65)], "merge 1 is .* a token already"),

@@ -24,7 +24,7 @@ def test_a_name_is_not_looked_up():
 
 def test_an_address_is_not_reached_by_tcp_or_udp():
     with pytest.raises(OSError, match="unplugged"):
-        socket.create_connection((OUTSIDE, 80))
+        socket.create_connection((OUTSIDE, 80), timeout=5)
     with socket.socket(type=socket.SOCK_DGRAM) as udp, pytest.raises(OSError, match="unplugged"):
         udp.sendto(b"hello", (OUTSIDE, 53))
 
@@ -35,7 +35,7 @@ def test_this_machine_itself_is_reached():
 
 
 def test_a_process_started_by_a_test_is_unplugged_too():
-    code = f"import socket; socket.create_connection(({OUTSIDE!r}, 80))"
+    code = f"import socket; socket.create_connection(({OUTSIDE!r}, 80), timeout=5)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "unplugged" in done.stderr
 
@@ -45,7 +45,7 @@ def test_a_notebook_kernel_is_unplugged_too(tmp_path):
     source.parent.mkdir()
     source.write_text(
         "# %%\nimport socket\ntry:\n"
-        f"    socket.create_connection(({OUTSIDE!r}, 80))\n"
+        f"    socket.create_connection(({OUTSIDE!r}, 80), timeout=5)\n"
         "except OSError as error:\n    print(error)\n",
         encoding="utf-8",
     )

@@ -633,7 +633,24 @@ def test_nan_is_a_difference(right, wrong):
     with torch.no_grad():
         wrong.transformer.h[1].ln_1.weight[0] = math.nan
     report = verify(wrong, right)
-    assert not report.ok and report.first == "transformer.h.1.ln_1"
+    assert not report.ok and report.first == "transformer.h.1.ln_1" and "NaN" in str(report)
+
+
+def test_another_shape_is_a_difference(right, wrong):
+    answer(lambda logits: logits[:, :5])(wrong)
+    report = verify(wrong, right)
+    assert report.first == "logits" and "shape is (2, 5, 97), the reference's (2, 17, 97)" in str(
+        report
+    )
+
+
+def test_a_reference_without_the_names_needs_ids(right):
+    other = nn.Sequential(nn.Embedding(97, 8), nn.Linear(8, 97))
+    with pytest.raises(ValueError, match="give idx"):
+        verify(right, other)
+    report = verify(right, other, torch.tensor([[1, 2, 3]]))
+    assert report.first == "logits" and report.cause is None
+    assert verify(other, other, torch.tensor([[1, 2, 3]])).ok
 
 
 def test_both_models_are_left_as_they_were(right, wrong):

@@ -40,9 +40,12 @@ def is_root() -> bool:
 
 def lab_command(course: Path, options: list[str]) -> list[str]:
     """Return the command line that opens lesson 00 of the course in this Python's JupyterLab."""
-    command = [sys.executable, "-m", "jupyterlab", str(course / FIRST_LESSON)]
-    command.append(f"--ServerApp.root_dir={course}")  # the exercises are one click away
-    command.append("--ServerApp.answer_yes=True")  # one Ctrl-C ends it
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={course}",  # not notebooks/: the exercises are one click away
+        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.as_posix()}",
+        "--ServerApp.answer_yes=True",  # one Ctrl-C ends it
+    ]
     if is_root():
         command.append("--allow-root")
     if not has_display():

@@ -143,12 +143,13 @@ def plot_surprise(labels: Sequence[str], nats: Tensor, ax: Axes | None = None) -
     """Draw the surprise at each token of a text, in nats; from 1 nat on it is named."""
     if ax is None:
         _, ax = plt.subplots(figsize=(8.4, 3.4))
-    nats = nats.tolist()
+    nats, free = nats.tolist(), -1.0
     ax.bar(range(len(labels)), nats, width=0.9)
     for i, (label, height) in enumerate(zip(labels, nats)):
         if height >= 1:
-            place = (i, height + 0.08)
-            ax.text(*place, drawable(label), rotation=90, ha="center", va="bottom", size=8)
+            x, free = max(i, free), max(i, free) + 0.014 * len(labels)  # names must not overlap
+            name = drawable(label)
+            ax.text(x, height + 0.08, name, rotation=90, ha="center", va="bottom", size=8)
     top = 1.45 * max([*nats, 1])  # room for the names
     ax.set(xlabel="token", ylabel="surprise (nats)", xlim=(-1, len(labels)), ylim=(0, top))
     return ax

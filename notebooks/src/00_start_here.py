@@ -4,7 +4,7 @@
 # **Afterwards you can** name every part of a language model and say what it does, because you have
 # seen each at work: tokens, logits, sampling, loss, attention.
 #
-# **Takes** about 15 minutes. **Needs** a little Python. No network, no graphics card.
+# **Takes** about 20 minutes. **Needs** a little Python. No network, no graphics card.
 
 # %% [markdown]
 # A lesson is text and code in turn. Click the cell below and press **Shift+Enter**: it runs, and
@@ -12,7 +12,8 @@
 # stick.
 
 # %% [markdown]
-# First, is your machine ready? `ok` is fine; below anything that is not stands what to do.
+# First, is your machine ready? Every line should start with `ok`. If one does not, it says what to
+# do.
 
 # %% tags=["nbval-ignore-output"]
 from minigpt.doctor import run_checks
@@ -26,7 +27,7 @@ for check in run_checks():
 # You will write GPT-2 yourself, line by line. The lessons with ✓ are in this release; the others
 # come with later ones.
 #
-# | lesson | you build | |
+# | lesson | you build | now |
 # | --- | --- | --- |
 # | 00 start here | nothing yet: you look at all of it | ✓ |
 # | 01 tokenizer | text to numbers and back | |
@@ -59,8 +60,8 @@ model, tokenizer = from_pretrained("storyteller", verbose=False)
 print(f"{model.num_parameters():,} numbers in {model.config.n_layer} layers")
 
 # %% [markdown]
-# GPT-2's smallest has 124,439,808 numbers. This one thinks fast enough for any laptop. Here is a
-# story it has never seen. We keep it for the whole lesson.
+# The smallest GPT-2 has 124,439,808. This one is quick on any laptop. Here is a story it has never
+# seen; we keep it for the whole lesson.
 
 # %%
 story = (
@@ -99,12 +100,16 @@ print(f"{tokenizer.vocab_size:,} different tokens; decoded: {tokenizer.decode(id
 # ## 2. Tokens become vectors
 #
 # Each id picks a row of a large table of numbers, the **embedding**. From here on a token is a
-# **vector**: a list of numbers that the model has learned.
+# **vector**: a list of numbers that the model has learned. **Predict:** `·a` comes twice. Has it
+# the same vector both times?
 
 # %%
-vectors = model.transformer.wte(torch.tensor(ids))
-print(len(ids), "tokens, a vector of", vectors.size(1), "numbers each. The first three:")
-viz.table(vectors[:, :3], ["0", "1", "2"], rows=viz.token_labels(tokenizer, ids))
+vectors = model.transformer.wte(torch.tensor(ids[:7]))
+print(f"{vectors.size(0)} vectors of {vectors.size(1)} numbers, here the first four:")
+viz.table(vectors[:, :4], ["0", "1", "2", "3"], rows=viz.token_labels(tokenizer, ids[:7]))
+
+# %% [markdown]
+# Both `·a` have the same vector. What tells them apart, their place, is added right after.
 
 # %% [markdown]
 # ## 3. Vectors become logits
@@ -126,8 +131,8 @@ print(f"{logits.size(1)} positions, {logits.size(2):,} logits at each")
 # %% [markdown]
 # ## 4. Logits become probabilities
 #
-# **Softmax** makes probabilities out of logits: $p_i = e^{l_i} / \sum_j e^{l_j}$. All positive, and
-# together 1. The last position says what comes after the whole text.
+# **Softmax** makes probabilities out of logits: $p_i = e^{l_i} / \sum_j e^{l_j}$. All positive,
+# and together 1. The last position says what comes after the whole text.
 
 
 # %%
@@ -136,15 +141,16 @@ def next_token(text):
     return model(read(text))[0, -1].softmax(dim=-1)
 
 
-viz.plot_next_token(next_token("Once upon a time there was"), tokenizer)
+viz.plot_next_token(next_token("Once upon a time there was a"), tokenizer, top=14)
 plt.show()
 
 # %% [markdown]
-# TODO describe. Nothing in the text decides, so the model spreads its bet.
+# Twelve words share the bet, about 8 % each; the thirteenth has nothing. These stories are told by
+# rolling dice, and here the dice have twelve sides. The model found that out by reading.
 
 # %% [markdown]
 # Now cut our story off before its last word: *And what colour was the kite? It was* … **Predict:**
-# which bars do you expect now?
+# which bars will you see now?
 
 # %%
 beginning = story.removesuffix(" purple.")
@@ -152,14 +158,14 @@ viz.plot_next_token(next_token(beginning), tokenizer, top=5)
 plt.show()
 
 # %% [markdown]
-# One bar. The kite was called purple twice, long before; the model looked it up. How? You will see
-# in part 7.
+# One bar. The kite was called purple long before, and the model looked it up. How, you will see in
+# part 7.
 
 # %% [markdown]
 # ## 5. Probabilities become text
 #
-# Choose a token, append it, read again. That loop is all of writing. Simplest is to take the most
-# likely token each time, called **greedy**.
+# Choose a token, append it, read again: that loop is all there is to writing. The simplest choice
+# is the most likely token each time. It is called **greedy**.
 
 # %%
 ids = read("Once upon a time there was")
@@ -178,8 +184,12 @@ assert torch.equal(same, ids)
 print("Your loop equals generate().")
 
 # %% [markdown]
-# Greedy tells the same story for ever. So one *draws* from the probabilities instead. The
-# **temperature** divides the logits first: below 1 the likely gets likelier, above 1 anything goes.
+# Greedy tells the same story for ever. So we *draw* from the probabilities instead. First the
+# logits are divided by the **temperature**.
+
+# %% [markdown]
+# **Predict:** after *there was* come `·a` and `·an`. Which temperature favours `·a` more, 0.5 or
+# 3?
 
 
 # %%
@@ -194,31 +204,35 @@ for ax, temperature in zip(axes, [0.5, 1.0, 3.0]):
 plt.show()
 
 # %% [markdown]
-# TODO temp
+# Below 1 the likely gets likelier. At 3 the two sensible tokens keep 28 % between them; the rest
+# of the bet is spread over a thousand tokens that make no sense here.
 
 
 # %%
+from textwrap import fill
+
+
 def tell(temperature, seed=1):
     generator = torch.Generator().manual_seed(seed)
     end = tokenizer.end_of_text
     ids = generate(
         model, read("Once upon"), 120, temperature=temperature, generator=generator, stop_token=end
     )
-    return tokenizer.decode([i for i in ids[0].tolist() if i != end])
+    return fill(tokenizer.decode([i for i in ids[0].tolist() if i != end]), 90)
 
 
 print(tell(temperature=1.0))
 
 # %% [markdown]
 # A new story, told by the model alone. Read it closely: do name, pronoun, thing and colour agree
-# to the end? **Predict:** what will temperature 2 do to it?
+# to the end? **Predict:** what does temperature 2 do to it?
 
 # %%
 print(tell(temperature=2.0))
 
 # %% [markdown]
-# Grammar goes first, then spelling. **Your turn:** change the seed or the temperature above, press
-# Shift+Enter, and look for the point where stories break.
+# One unlikely token leads to the next. **Your turn:** change the temperature or add `seed=2`,
+# press Shift+Enter, and find the point where stories break.
 
 # %% [markdown]
 # ## 6. How good is it? The loss
@@ -227,7 +241,7 @@ print(tell(temperature=2.0))
 # of the probability it gave to that token. Sure and right is 0; the unit is **nats**.
 
 # %% [markdown]
-# **Predict:** where in the story is it surprised? And at *kite* for the second time?
+# **Predict:** at which words of the story is it surprised? And when *kite* comes the second time?
 
 # %%
 ids = read(story)
@@ -238,31 +252,32 @@ viz.plot_surprise(viz.token_labels(tokenizer, ids[0, 1:]), surprise)
 plt.show()
 
 # %% [markdown]
-# TODO describe
+# Peaks stand where the teller rolled dice: the names, the animals, *purple*, *kite*, *three*
+# kings. When a name, the kite or its colour comes *again*, there is no peak. The model remembers.
 
 # %% [markdown]
-# The **loss** of a model is its mean surprise per token. Training is nothing but lowering it. How
-# low can it get?
+# The mean surprise of a model is its **loss**: per token, as papers give it, or per story, as
+# here. Training is nothing but lowering it. How low can it get?
 
 # %% [markdown]
-# On real text nobody knows. But these stories come from a small grammar that rolls dice, and we
-# have it. So the best possible surprise is known exactly: the **floor**.
+# On real text nobody knows. But we have the dice that told these stories. So the lowest possible
+# surprise is known exactly. We call it the **floor**.
 
 # %%
 from minigpt import Stories
 
 floor = -Stories.log_prob(story)
 print(f"storyteller: {surprise.sum():.1f} nats for the whole story")
-print(f"floor:       {floor:.1f} nats: no model can do better on average")
+print(f"floor:       {floor:.1f} nats; no model does better on average")
 
 # %% [markdown]
-# One story is luck. Take a hundred that nobody has told before. **Predict:** how far above the
-# floor is the storyteller, in percent?
+# One story may be luck. Take fifty new ones. **Predict:** how far above the floor is the
+# storyteller, in percent?
 
 # %%
 from itertools import islice
 
-stories = list(islice(Stories(seed=100), 100))
+stories = list(islice(Stories(seed=100), 50))
 
 
 def total_surprise(text):
@@ -272,12 +287,13 @@ def total_surprise(text):
     return -log_probs.gather(1, ids[0, 1:, None]).sum().item()
 
 
-loss = sum(total_surprise(text) for text in stories) / 100
-floor = -sum(Stories.log_prob(text) for text in stories) / 100
+loss = sum(total_surprise(text) for text in stories) / 50
+floor = -sum(Stories.log_prob(text) for text in stories) / 50
 print(f"{loss:.1f} against {floor:.1f} nats per story: {loss / floor - 1:.0%} above the floor")
 
 # %% [markdown]
-# TODO
+# Hardly any room is left. Training took minutes on two processor cores. `make storyteller` does it
+# again.
 
 # %% [markdown]
 # ## 7. How does it remember? Attention
@@ -295,26 +311,41 @@ from minigpt.interpret import attention_patterns
 
 labels = viz.token_labels(tokenizer, read(beginning)[0])
 patterns = attention_patterns(model, read(beginning))[:, 0]  # (layer, head, token, token)
-purple = [i for i, label in enumerate(labels) if label == "·purple"]
-look = 100 * patterns[:, :, -1, purple].sum(dim=-1).round(decimals=2)
-viz.table(look, [f"head {i}" for i in range(4)], rows=[f"layer {i}" for i in range(4)])
+
+
+def look(word, token=-1):  # how much of a token's look goes to a word, in %, for each head
+    places = [i for i, label in enumerate(labels) if label == word]
+    return (100 * patterns[:, :, token, places].sum(dim=-1)).round()
+
+
+heads, layers = [f"head {i}" for i in range(4)], [f"layer {i}" for i in range(4)]
+viz.table(look("·purple"), heads, rows=layers)
 
 # %% [markdown]
-# TODO. Here it is on a map to play with.
+# One head does it: 100 %. The fifteen others hardly look there. Here are all sixteen, on a map to
+# play with.
 
 # %%
-layer, head = divmod(int(look.argmax()), 4)
+layer, head = divmod(int(look("·purple").argmax()), 4)
 viz.AttentionMap(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
 
 # %% [markdown]
-# TODO describe
-#
-# Click another head or use the arrow keys. Point at a token to see where *it* looks. Can you find
-# one that looks at the token just before? One that looks at a name?
+# Each small square is a head; the large one is the head you chose. A row is a token that looks, a
+# column a token looked at. Below, the story: the framed `·was` looks at `·purple`, token 25.
 
 # %% [markdown]
-# A pattern is a hint, not a proof. In lesson 09 you will switch a head off and see what breaks. In
-# lesson 03 you build one.
+# **Your turn.** Point at a token to see where *it* looks; click pins it, then click through the
+# heads. In which does `·the` (token 47, *stole the*) look at `·kite`? In which does `·the` (token
+# 97, *explained the*) look at `·three`? Then check:
+
+# %%
+for token, word in [(47, "·kite"), (97, "·three")]:
+    layer, head = divmod(int(look(word, token).argmax()), 4)
+    print(f"token {token} looks at {word}: layer {layer}, head {head}")
+
+# %% [markdown]
+# A pattern is a hint, not a proof: lesson 09 will switch heads off and see what breaks. In lesson
+# 03 you build such a head yourself.
 
 # %% [markdown]
 # ## Change something
@@ -330,16 +361,18 @@ for colour in ["golden", "silver", "tartan"]:
 viz.table(rows, ["the kite is", "the answer", "how sure"])
 
 # %% [markdown]
-# TODO
-#
+# The colours it knows it looks up. *Tartan* it cannot even see as a colour, so it guesses, and is
+# nearly sure of its guess. Models do not say "I don't know".
+
+# %% [markdown]
 # Now change the story itself, at the top, and choose *Run → Run Selected Cell and All Below*.
 # Whatever you break, *Kernel → Restart Kernel* mends it.
 
 # %% [markdown]
 # ## The whole machine, by hand
 #
-# You have seen every part. Here they are in a row, in six lines, without `model(...)`. Positions
-# are the one newcomer: each place in the text has a vector of its own, added to the token's.
+# You have seen the parts. Here they are in a row, without `model(...)`. Watch the first line: each
+# *position* has a vector too, added to the token's, so that order counts.
 
 # %%
 ids = read(story)
@@ -358,18 +391,21 @@ print("By hand equals model(ids).")
 # %% [markdown]
 # ## The usual mistakes
 #
-# **1. A space at the end of the prompt.** Tokens bring their space along in front. After a space
-# of its own the model is off every track it knows.
+# **1. A space at the end of the prompt.** Tokens bring their own space along, in front.
+# **Predict** what one more does.
 
 # %%
 rows = []
 for prompt in (beginning, beginning + " "):
     best = next_token(prompt).topk(3).indices
-    rows.append([repr(prompt[-6:]), *viz.token_labels(tokenizer, best)])
+    rows.append([repr(prompt[-7:]), *viz.token_labels(tokenizer, best)])
 viz.table(rows, ["the prompt ends", "1st guess", "2nd", "3rd"])
 
 # %% [markdown]
-# **2. A text from another world.** A model knows what it has read, and nothing else. It will not
+# It has never read a space by itself at this place, and is lost.
+
+# %% [markdown]
+# **2. A text from another world.** A model knows what it has read and nothing else. It does not
 # tell you so.
 
 # %%
@@ -377,8 +413,8 @@ ids = generate(model, read("The capital of France is"), 25, temperature=0)
 print(tokenizer.decode(ids[0, 1:].tolist()))
 
 # %% [markdown]
-# **3. Another model's ids.** The same text has other ids in GPT-2's vocabulary. If you are lucky,
-# one is too large and you hear of it. If not, you get nonsense.
+# **3. Another model's ids.** The same text has other ids in GPT-2's vocabulary. With luck one is
+# too large, and you hear of it. Without, you get nonsense.
 
 # %%
 from minigpt import Tokenizer
@@ -396,5 +432,5 @@ except ValueError as error:
 # one token more, and again. The **loss** is the mean surprise, and here you know its floor.
 
 # %% [markdown]
-# **Next:** lesson 03 builds attention, from a loop to GPT-2's own layer. Lessons 01 and 02 and
-# exercises that check your own code come with a later release.
+# **Next:** lesson 03 builds attention, from a loop to GPT-2's own layer. The other lessons, and
+# exercises that check your code, come with later releases.

@@ -29,9 +29,9 @@ viz.use_style()
 # six words through the whole lesson.
 
 # %% [markdown]
-# To a model each word is a row of numbers, a **vector**. A trained model's numbers mean nothing one
-# by one. Ours are made by hand: three say what kind of word it is, the last what the word *says*.
-# 10 stands for red, 20 for kite.
+# To a model each word is a row of numbers, a **vector**. A trained model's numbers mean nothing
+# one by one. Ours are made by hand: three say what kind of word it is, the last what the word
+# *says*. 10 stands for red, 20 for kite.
 
 # %%
 words = ["red", "kite", "fell", ".", "colour", "?"]
@@ -44,7 +44,8 @@ viz.table(x, columns, rows=words)
 
 # %% [markdown]
 # Six words in time, four numbers each: the shape is `(T, C)` with T = 6 and C = 4. The letters
-# stand for **time** and **channels**, here and in all lessons.
+# stand for **time** and **channels**, here and in all lessons. A real model has tokens for words,
+# and hundreds of channels.
 
 # %% [markdown]
 # ## Look back blindly: a loop
@@ -96,8 +97,8 @@ print("The product equals the loop.")
 # $$w_{ts} = \frac{e^{s_{ts}}}{\sum_u e^{s_{tu}}}$$
 
 # %% [markdown]
-# How does the future keep weight 0? $e^0$ is 1, so score 0 will not do. But $e^{-\infty}$ is 0.
-# So the future gets the score −∞, *before* the softmax.
+# How does the future keep weight 0? $e^0$ is 1, so score 0 will not do. But $e^{-\infty}$ is 0. So
+# the future gets the score −∞, *before* the softmax.
 
 # %% [markdown]
 # **Predict:** let all other scores be 0, equal for all. Which weights come out?
@@ -228,7 +229,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Scaled (dashed), the largest of 8 weights stays near 0.4 at every size. As they are (solid), it
+# Scaled (dashed), the largest of 8 weights stays below 0.4 at every size. As they are (solid), it
 # climbs past 0.9: a head that has learned nothing is sure of itself already.
 
 # %% [markdown]
@@ -352,7 +353,8 @@ viz.PatternMap(pattern(q, k)[0], words)
 # ## The layer, with GPT-2's names
 #
 # Two finishing touches. The three matrices lie in one, `c_attn`, three times as wide. And a last
-# one, `c_proj`, mixes the heads' answers. The names are the checkpoint's, so that real weights fit.
+# one, `c_proj`, mixes the heads' answers. The names are the checkpoint's, so that real weights
+# fit.
 
 
 # %%
@@ -403,7 +405,7 @@ print("The layer equals the hand-made heads.")
 #
 # The course's own GPT-2 uses `minigpt.model.CausalSelfAttention`. Give yours the same weights, in
 # the size of the real GPT-2: 768 channels, 12 heads. `load_state_dict` refuses any name or shape
-# that differs.
+# that differs. (The package's also has dropout, which is off here.)
 
 # %%
 from minigpt import model as package
@@ -426,12 +428,14 @@ print(f"Equal, with {sum(p.numel() for p in yours.parameters()):,} weights.")
 # heads from stories alone. Is there one that asks *which colour?* We need a story that ends so.
 
 # %%
+from textwrap import fill
+
 from minigpt import Stories, from_pretrained
 
 model, tokenizer = from_pretrained("storyteller", verbose=False)
 story = next(story for story in Stories(seed=7) if "what colour was" in story)
 beginning, answer = story.rsplit(" ", 1)
-print(story)
+print(fill(story, 90))
 
 # %% [markdown]
 # Cut off the answer. **Predict:** how much of the last token's look does the best of the 16 heads
@@ -448,14 +452,16 @@ heads, layers = [f"head {i}" for i in range(4)], [f"layer {i}" for i in range(4)
 viz.table((100 * share).round(), heads, rows=layers)
 
 # %% [markdown]
-# TODO found
+# One head spends all of it there. It asks *which colour?*, as yours does, and nobody told it to.
+# Here it is.
 
 # %%
 layer, head = divmod(int(share.argmax()), 4)
 viz.AttentionMap(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
 
 # %% [markdown]
-# TODO describe
+# The last token, `·was`, looks at `·brown` where it came first. Point at other tokens: most of
+# them ask this head nothing, and spread their look thin. Just like your words.
 
 # %% [markdown]
 # One thing is left. Put *your* layer into the storyteller, four times, with its weights.
@@ -487,17 +493,21 @@ def feels_it(pattern):
     return (pattern(q2, k2) @ v2 - pattern(q, k) @ v).abs().amax(dim=1) > 1e-6
 
 
+print(feels_it(pattern))
+
+# %% [markdown]
+# As it should be: only the last word itself. And every row of weights should sum to 1. A small
+# report shows both.
+
+
+# %%
 def report(pattern):
-    rows = zip(
-        pattern(q, k).sum(dim=1).tolist(), ["yes" if felt else "" for felt in feels_it(pattern)]
-    )
-    return viz.table(rows, ["row sums to", "feels the last word"], rows=words)
+    sums = pattern(q, k).sum(dim=1).tolist()
+    felt = ["yes" if changed else "no" for changed in feels_it(pattern)]
+    return viz.table(zip(sums, felt), ["row sums to", "feels the last word"], rows=words)
 
 
 report(pattern)
-
-# %% [markdown]
-# As it should be: every row sums to 1, and only `?` itself feels it.
 
 # %% [markdown]
 # **1. No division by √hs.** Left the right pattern, right the same without the division: almost
@@ -564,8 +574,8 @@ def strict(q, k):
 print(strict(q, k)[0])
 
 # %% [markdown]
-# Nothing to look at: 0 divided by 0, which is `nan`. One `nan` in the loss, and after one training
-# step every weight of the model is `nan`.
+# Nothing to look at: 0 divided by 0, which is `nan`. One `nan` in the loss, and one training step
+# later the weights are `nan` too.
 
 # %% [markdown]
 # **5. The upper triangle.** Everyone sees the future and nobody the past. In training the next
@@ -598,8 +608,7 @@ viz.plot_attention(mask_with_zero(q, k), words, "masked with 0")
 plt.show()
 
 # %% [markdown]
-# No hatching: nothing is hidden. `red` spends 93 % of its look on the future, a little on each
-# word.
+# No hatching: nothing is hidden. `red` gives 19 % to each later word and keeps 7 % for itself.
 
 # %% [markdown]
 # **7. Query and key swapped.** The mask is right and rows sum to 1. **Predict** what `?` says now,
@@ -664,8 +673,8 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # - The right shape proves nothing.
 
 # %% [markdown]
-# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? And give `?`
-# a third question, with a third head.
+# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? And give
+# `?` a third question, with a third head.
 #
 # Exercises that check your code, and lesson 04, which puts this layer into a block, come with a
 # later release.
