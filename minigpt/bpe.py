@@ -104,9 +104,10 @@ def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> d
     """Replace `pair` by `new` in the words numbered in `where`; return the pairs this makes."""
     made = defaultdict(list)
     for i in where:
-        if pair in words[i]:
-            words[i] = words[i].replace(pair, new)
-            for made_pair in pairs(words[i]):
+        word = words[i]
+        if pair in word:
+            words[i] = word = word.replace(pair, new)
+            for made_pair in pairs(word):
                 if new in made_pair:
                     made[made_pair].append(i)
     return made
@@ -194,18 +195,19 @@ def merge_word(word: str, merged: dict[str, str]) -> str:
     n = len(word)
     tokens = [*word, ""]  # a token merged into its left neighbour is "", as are both ends
     after, before = list(range(1, n + 2)), list(range(-1, n))
-    queue = [(merged[pair], i) for i, pair in enumerate(pairs(word)) if pair in merged]
+    merge_of = merged.get
+    queue = [(new, i) for i, new in enumerate(map(merge_of, pairs(word))) if new]
     heapify(queue)
     while queue:
         new, i = heappop(queue)
-        j = after[i]
-        if merged.get(tokens[i] + tokens[j]) != new:
+        h, j = before[i], after[i]
+        if merge_of(tokens[i] + tokens[j]) != new:
             continue  # another merge took one of the two
         k = after[j]
         tokens[i], tokens[j] = new, ""
         after[i], before[k] = k, i
-        for left, right in ((before[i], i), (i, k)):
-            pair = tokens[left] + tokens[right]
-            if pair in merged:
-                heappush(queue, (merged[pair], left))
+        if with_left := merge_of(tokens[h] + new):
+            heappush(queue, (with_left, h))
+        if with_right := merge_of(new + tokens[k]):
+            heappush(queue, (with_right, i))
     return "".join(tokens)

@@ -67,7 +67,8 @@ class Memo(dict):
     """A dictionary that works out what it lacks, and remembers it while there is room.
 
     What it holds is found without running any Python. Long keys, which hardly ever come again,
-    are not kept, and when it is full it starts afresh: memory cannot grow for ever.
+    are not kept, and when it is full it starts afresh, so memory cannot grow for ever. Full of
+    ordinary text it takes about 100 MB.
     """
 
     MOST_KEYS = 2**18
@@ -153,9 +154,10 @@ class Tokenizer:
     @classmethod
     @cache
     def gpt2(cls) -> Tokenizer:
-        """Return GPT-2's own tokenizer, with 50,257 tokens; nothing is downloaded.
+        """Return GPT-2's own tokenizer, with 50,257 tokens, from files that came with the package.
 
-        Raises FileNotFoundError, which says what to install, if its files cannot be had.
+        If they are missing they are downloaded. Raises FileNotFoundError, which says what to
+        install, if that fails too. Made once: every call returns the same object.
 
         >>> Tokenizer.gpt2().encode("Hello, world")
         [15496, 11, 995]
@@ -223,7 +225,8 @@ class Tokenizer:
         return tuple(chain.from_iterable(map(look_up, pre_tokenize(stretch))))
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        # Most words are tokens: training made those of these very merges, so they lead there.
+        # Most words are tokens themselves. Training made those by the same merges, in this order,
+        # so merging the word's bytes would end there too.
         token = self._id_of_bytes.get(word.encode())
         if token is not None:
             return (token,)

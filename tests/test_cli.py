@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 import torch
@@ -727,6 +729,10 @@ def test_lab_serves_until_ctrl_c(course):
         printed = b""
         while b"Use Control-C" not in printed and process.poll() is None:
             printed += process.stdout.readline()
+        # That line comes before the server's loop, which hears Ctrl-C: wait until it answers.
+        port = re.search(rb"127\.0\.0\.1:(\d+)/", printed)[1].decode()
+        with urlopen(f"http://127.0.0.1:{port}/api", timeout=60) as answer:
+            assert answer.status == 200
         os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
     assert b"/lab/tree/notebooks/00_start_here.ipynb?token=" in printed

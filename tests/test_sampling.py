@@ -547,10 +547,17 @@ def test_a_failing_model_leaves_its_mode_as_it_was(model, monkeypatch):
         model.eval()
 
 
-def test_gradients_are_off_inside_and_on_outside(model):
-    for token in stream(model, some_prompts(1, 3), 3):
+def test_gradients_are_off_inside_the_stream_and_on_outside(model, monkeypatch):
+    features, inside = model.features, []
+
+    def spy(*arguments):
+        inside.append(torch.is_grad_enabled())
+        return features(*arguments)
+
+    monkeypatch.setattr(model, "features", spy)
+    for _ in stream(model, some_prompts(1, 3), 3):
         assert torch.is_grad_enabled()
-        assert not token.requires_grad
+    assert inside == [False] * 3, "kept for a backward pass, every step would cost memory"
     assert torch.is_grad_enabled()
 
 

@@ -529,12 +529,19 @@ def test_a_planted_mistake_is_named_where_it_is(name, right, wrong):
     assert place in str(report) and words in str(report)
 
 
-@pytest.mark.parametrize(("value", "words"), [(1e-6, "epsilon is 1e-06"), (0.0, "far too small")])
-def test_a_small_epsilon_shows_where_the_variance_is_small(value, words):
+@pytest.mark.parametrize(
+    ("value", "size", "words"),
+    [
+        (1e-6, 0.1, "epsilon is 1e-06"),
+        (0.0, 0.1, "far too small"),
+        (0.0, 1.0, "far too small"),  # 1e-6 would do here too, but not as well
+    ],
+)
+def test_a_small_epsilon_shows_where_the_variance_is_small(value, size, words):
     right = random_model()
     with torch.no_grad():  # as in GPT-2, whose embeddings are small
-        right.transformer.wte.weight.mul_(0.1)
-        right.transformer.wpe.weight.mul_(0.1)
+        right.transformer.wte.weight.mul_(size)
+        right.transformer.wpe.weight.mul_(size)
     wrong = copy.deepcopy(right)
     eps(value)(wrong)
     report = verify(wrong, right)
@@ -572,6 +579,12 @@ def test_an_unknown_mistake_is_called_unknown(right, wrong):
     wrong = copy.deepcopy(right)
     on_each_mlp(wrong, torch.sin)
     assert verify(wrong, right).cause is None
+
+
+def test_a_mistake_that_is_only_nearly_a_known_one_is_not_called_that(right, wrong):
+    attend(scale=1.0005)(wrong)
+    report = verify(wrong, right)
+    assert report.first == ATTN and report.cause is None
 
 
 def test_a_transformers_model_is_a_reference():
@@ -661,7 +674,9 @@ def test_both_models_are_left_as_they_were(right, wrong):
     assert [module.training for module in wrong.modules()] == modes
     assert not any(module._forward_hooks for module in wrong.modules())
     assert not any(module._forward_pre_hooks for module in wrong.modules())
-    assert all(p.grad is None for p in wrong.parameters())
+    with_gradients = []
+    answer(lambda logits: with_gradients.append(torch.is_grad_enabled()) or logits)(wrong)
+    assert verify(wrong, right).ok and not any(with_gradients)
     answer(lambda logits: 1 / 0)(wrong)
     with pytest.raises(ZeroDivisionError):
         verify(wrong, right)
