@@ -32,42 +32,42 @@ def add_doctor(commands) -> None:
 
 
 def add_generate(commands) -> None:
-    parser = commands.add_parser(
-        "generate", help="continue a text, token by token", description="Continue a text."
-    )
-    add = parser.add_argument
+    words = "continue a text, token by token"
+    add = commands.add_parser("generate", help=words, description=words).add_argument
     add("prompt", nargs="?", default="", help="text to continue; - reads it from standard input")
     add("--model", default="storyteller", help="a name (storyteller, gpt2 ...), folder or file")
-    add("--max-new-tokens", type=int, default=200, metavar="N")
-    add("--temperature", type=float, default=1.0, metavar="T", help="0 takes the likeliest token")
+    add("--max-new-tokens", type=int, default=200, metavar="N", help="stop after N (200)")
+    add("--temperature", type=float, default=1.0, metavar="T", help="0: the likeliest token (1.0)")
     add("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens only")
     add("--top-p", type=float, metavar="P", help="draw from the likeliest tokens that reach P only")
-    add("--seed", type=int, help="the same seed gives the same text")
-    add("--samples", type=int, default=1, metavar="N", help="how many, one after another")
-    add("--dtype", choices=("fp32", "bf16"), default="fp32", help="precision of the weights")
+    add("--seed", type=int, metavar="N", help="the same seed gives the same text")
+    add("--samples", type=int, default=1, metavar="N", help="how many texts, one after another")
+    add("--dtype", choices=("fp32", "bf16"), default="fp32", help="precision of the weights (fp32)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
 
 
 def add_train(commands) -> None:
     # No defaults here: only what was typed is passed on, so that a resumed run keeps its settings.
+    # The numbers in brackets are those of `commands.train`; a test holds them together.
     words = "train a model; stop and resume as you like"
-    parser = commands.add_parser("train", help=words, argument_default=argparse.SUPPRESS)
-    add = parser.add_argument
+    add = commands.add_parser(
+        "train", help=words, description=words, argument_default=argparse.SUPPRESS
+    ).add_argument
     add("--out", required=True, metavar="FOLDER", help="where the run is kept")
-    add("--data", help="stories (the default), python-docs, shakespeare, or a text file")
     add("--resume", action="store_true", default=False, help="go on with the run in FOLDER")
-    add("--steps", type=int, metavar="N", help="updates of the weights")
-    add("--batch-size", type=int, metavar="N", help="windows in each step")
-    add("--block-size", type=int, metavar="N", help="longest context, in tokens")
-    add("--n-layer", type=int, metavar="N", help="blocks")
-    add("--n-head", type=int, metavar="N", help="attention heads in each block")
-    add("--n-embd", type=int, metavar="N", help="width")
-    add("--vocab-size", type=int, metavar="N", help="size of the tokenizer's vocabulary")
-    add("--lr", type=float, help="learning rate after warm-up")
-    add("--optimizer", choices=("adamw", "muon"))
-    add("--precision", choices=("auto", "fp32", "bf16"))
-    add("--device", help="auto, cpu, cuda or mps")
-    add("--seed", type=int, metavar="N", help="decides the first weights and the order of the data")
+    add("--data", help="stories, python-docs, shakespeare, or a text file (stories)")
+    add("--steps", type=int, metavar="N", help="updates of the weights (1000)")
+    add("--batch-size", type=int, metavar="N", help="windows in each step (32)")
+    add("--block-size", type=int, metavar="N", help="longest context, in tokens (128)")
+    add("--n-layer", type=int, metavar="N", help="blocks (4)")
+    add("--n-head", type=int, metavar="N", help="attention heads in each block (4)")
+    add("--n-embd", type=int, metavar="N", help="width (128)")
+    add("--vocab-size", type=int, metavar="N", help="train a tokenizer with so many tokens")
+    add("--lr", type=float, help="learning rate after warm-up (muon 0.005, adamw 0.001)")
+    add("--optimizer", choices=("adamw", "muon"), help="(muon)")
+    add("--precision", choices=("auto", "fp32", "bf16"), help="(auto)")
+    add("--device", help="auto, cpu, cuda or mps (auto)")
+    add("--seed", type=int, metavar="N", help="decides first weights and order of the data (1337)")
 
 
 def add_download(commands) -> None:

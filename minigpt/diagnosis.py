@@ -89,8 +89,10 @@ class Scene:
 
     def positions(self, tokens: Tensor, module: str, side: str) -> Suspects:
         """Suspects for the position table, added to tokens."""
-        table = self.layer("transformer.wpe").weight
-        return suspects.of_positions(tokens, table, self.mine[module, side])
+        wrong, right = self.mine[module, side], self.right[module, side]
+        if wrong.numel() == right.numel():
+            table = self.layer("transformer.wpe").weight
+            yield from suspects.of_positions(tokens, table, wrong.reshape(right.shape))
 
     def others(self, x: Tensor) -> Suspects:
         """Suspects for a layer that got the weights of another one."""
@@ -150,8 +152,9 @@ def likely_cause(scene: Scene, wrong: Tensor, allowed: float) -> str | None:
     try:
         with torch.no_grad():
             for mistake, value in scene.suspects():
-                if (error := difference(wrong, value)) <= best and (cause is None or error < best):
+                error = difference(wrong, value)
+                if error < best or (cause is None and error == best):
                     best, cause = error, mistake
-    except (AttributeError, KeyError):  # a reference that lacks such a module cannot testify
-        return cause
+    except (AttributeError, KeyError):  # a module that one of the two lacks cannot testify
+        pass
     return cause

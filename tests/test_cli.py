@@ -7,9 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -112,6 +115,17 @@ def test_every_command_is_listed_explains_itself_and_can_be_loaded(command, caps
     assert f"minigpt {command}" in capsys.readouterr().out
     assert callable(cli.load(command, own_process=False).run)
     assert f"\n    {command} " in cli.build_parser().format_help()
+
+
+def test_the_help_of_train_tells_its_defaults(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    for key, value in train_command.DEFAULTS.items():
+        option = words.partition(f" --{key.replace('_', '-')} ")[2].partition(" --")[0]
+        assert value is None or f"{value})" in option, key
+    for optimizer, rate in train_command.LEARNING_RATES.items():
+        assert f"{optimizer} {rate}" in words
 
 
 def test_version_is_that_of_the_installed_package(capsys):
@@ -528,6 +542,7 @@ def test_ctrl_c_in_the_terminal_loses_nothing(tmp_path, text_file):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while not (folder / "run.json").exists():  # the first step is done
             assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -571,7 +586,7 @@ def test_verify_fails_on_a_damaged_file(run_folder, tmp_path, capsys):
     file.write_bytes(Path(run_folder, "model.safetensors").read_bytes()[:-100])
     assert cli.main(["verify", str(file)]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("FAIL  file") and "1 failed." in out
+    assert out.startswith("FAIL  file") and "0 passed, 1 failed, 0 not checked." in out
 
 
 def test_verify_says_how_to_get_a_model_that_is_not_there(capsys, tmp_path, monkeypatch):
@@ -729,11 +744,16 @@ def test_lab_serves_until_ctrl_c(course):
         printed = b""
         while b"Use Control-C" not in printed and process.poll() is None:
             printed += process.stdout.readline()
-        # That line comes before the server's loop, which hears Ctrl-C: wait until it answers.
-        port = re.search(rb"127\.0\.0\.1:(\d+)/", printed)[1].decode()
-        with urlopen(f"http://127.0.0.1:{port}/api", timeout=60) as answer:
-            assert answer.status == 200
-        os.killpg(process.pid, signal.SIGINT)
+        # That line comes before the server listens, for answers and for Ctrl-C: wait until it does.
+        address, deadline = re.search(rb"http://127\S+", printed)[0].decode(), time.time() + 60
+        try:
+            while time.time() < deadline:
+                with suppress(URLError):
+                    urlopen(address, timeout=60).close()
+                    break
+                time.sleep(0.2)
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
     assert b"/lab/tree/notebooks/00_start_here.ipynb?token=" in printed
     assert process.returncode == 130

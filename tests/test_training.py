@@ -223,38 +223,43 @@ def test_decay_pulls_matrices_towards_zero_and_leaves_biases_and_norms_alone():
         torch.testing.assert_close(weight, before[name] * shrink, msg=name)
 
 
-def hand_made_adamw_step(model, batch, lr, config):
-    """The formulas of Loshchilov and Hutter 2019, algorithm 2, for the first step."""
-    model = copy.deepcopy(model)
-    logits = model(batch[0])
-    loss = F.cross_entropy(logits.reshape(-1, 8), batch[1].reshape(-1))
-    names, weights = zip(*model.named_parameters())
-    gradients = torch.autograd.grad(loss, weights)
-    norm = math.sqrt(sum((g.double() ** 2).sum().item() for g in gradients))
-    clip = min(1.0, config.max_norm / norm)
-    after = {}
-    for name, weight, g in zip(names, weights, gradients):
-        g, w = g.double() * clip, weight.detach().double()
-        m, v = (1 - config.betas[0]) * g, (1 - config.betas[1]) * g**2
-        m_hat, v_hat = m / (1 - config.betas[0]), v / (1 - config.betas[1])
-        decay = config.weight_decay if w.dim() == 2 else 0.0
-        after[name] = w - lr * (m_hat / (v_hat.sqrt() + 1e-8) + decay * w)
-    return loss.item(), norm, after
+def adamw_by_hand(model, batches, lr, config):
+    """The formulas of Loshchilov and Hutter 2019, algorithm 2, in float64 and without PyTorch's."""
+    names = [name for name, _ in model.named_parameters()]
+    model = copy.deepcopy(model).double()
+    weights = list(model.parameters())
+    m = [torch.zeros_like(weight) for weight in weights]
+    v = [torch.zeros_like(weight) for weight in weights]
+    beta1, beta2 = config.betas
+    for t, (x, y) in enumerate(batches, start=1):
+        loss = F.cross_entropy(model(x).reshape(-1, 8), y.reshape(-1))
+        gradients = torch.autograd.grad(loss, weights)
+        norm = math.sqrt(sum((g**2).sum().item() for g in gradients))
+        for i, (weight, g) in enumerate(zip(weights, gradients)):
+            g = g * min(1.0, config.max_norm / norm)
+            m[i] = beta1 * m[i] + (1 - beta1) * g
+            v[i] = beta2 * v[i] + (1 - beta2) * g**2
+            step = (m[i] / (1 - beta1**t)) / ((v[i] / (1 - beta2**t)).sqrt() + 1e-8)
+            decay = config.weight_decay if weight.dim() == 2 else 0.0
+            weight.data -= lr * (step + decay * weight.data)
+    return loss.item(), norm, dict(zip(names, weights))
 
 
 @pytest.mark.parametrize("max_norm", [1e9, 0.1])
-def test_a_step_is_adamw_on_clipped_gradients_by_the_formula(max_norm):
+@pytest.mark.parametrize("betas", [(0.9, 0.99), (0.5, 0.7)])
+def test_steps_are_adamw_on_clipped_gradients_by_the_formula(max_norm, betas):
     model = fresh_model()
-    config = replace(QUICK, max_norm=max_norm)
-    batch = some_batch()
-    loss, norm, after = hand_made_adamw_step(model, batch, 1e-2, config)
+    config = replace(QUICK, max_norm=max_norm, betas=betas)
+    batches = [some_batch(seed=seed) for seed in range(3)]
+    loss, norm, after = adamw_by_hand(model, batches, 1e-3, config)
     optimizer = make_optimizer(model, config)
     for group in optimizer.param_groups:
-        group["lr"] = 1e-2
-    result = train_step(model, optimizer, [batch], max_norm)
-    assert result == pytest.approx((loss, norm), rel=1e-5)
+        group["lr"] = 1e-3
+    for batch in batches:
+        result = train_step(model, optimizer, [batch], max_norm)
+    assert result == pytest.approx((loss, norm), rel=1e-4)
     for name, weight in model.named_parameters():
-        torch.testing.assert_close(weight.double(), after[name], atol=1e-5, rtol=0, msg=name)
+        torch.testing.assert_close(weight.double(), after[name].data, atol=2e-5, rtol=0, msg=name)
 
 
 def test_clipping_shortens_long_gradients_to_max_norm_and_leaves_short_ones():
@@ -309,6 +314,7 @@ def test_muon_takes_the_matrices_inside_the_blocks_and_adamw_the_rest():
     assert all(names[w].startswith("transformer.h.") and w.dim() == 2 for w in held[0])
     assert sorted(map(id, held[0] + held[1])) == sorted(map(id, model.parameters()))
     decay = {names[w]: g["weight_decay"] for g in adamw.param_groups for w in g["params"]}
+    assert {g["betas"] for g in adamw.param_groups} == {QUICK.betas}
     assert decay.pop("transformer.wte.weight") == decay.pop("transformer.wpe.weight") == 0.1
     assert set(decay.values()) == {0.0}
 

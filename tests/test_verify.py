@@ -649,6 +649,13 @@ def test_nan_is_a_difference(right, wrong):
     assert not report.ok and report.first == "transformer.h.1.ln_1" and "NaN" in str(report)
 
 
+def test_a_model_of_another_size_is_a_difference(right):
+    for sizes in ({"n_embd": 40}, {"vocab_size": 98}, {"n_layer": 2}, {"n_layer": 4}):
+        other = random_model(GPTConfig(**({**vars(CONFIG)} | sizes)))
+        report = verify(other, right)
+        assert not report.ok and report.first and str(report)
+
+
 def test_another_shape_is_a_difference(right, wrong):
     answer(lambda logits: logits[:, :5])(wrong)
     report = verify(wrong, right)

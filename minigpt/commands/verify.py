@@ -157,9 +157,10 @@ def checks(name: str, file: Path) -> Iterator[Line]:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a check; return 1 if one failed."""
-    failed = 0
+    verdicts = []
     for line in checks(args.name, find_file(args.name)):
         print(f"{line.verdict}  {line.name:<12}  {line.words}", flush=True)
-        failed += line.verdict == "FAIL"
-    print(f"\n{failed} failed." if failed else "\nNothing failed; ---- was not checked.")
-    return 1 if failed else 0
+        verdicts.append(line.verdict)
+    counts = {"passed": "pass", "failed": "FAIL", "not checked": "----"}
+    print("\n" + ", ".join(f"{verdicts.count(v)} {words}" for words, v in counts.items()) + ".")
+    return 1 if "FAIL" in verdicts else 0

@@ -121,7 +121,7 @@ def plot_bars(
         _, ax = plt.subplots(figsize=(5.6, 0.6 + 0.32 * len(labels)))
     # By position: two tokens may carry the same label.
     bars = ax.barh(range(len(labels)), [100 * share for share in shares])
-    ax.set_yticks(range(len(labels)), map(drawable, labels))
+    ax.set_yticks(range(len(labels)), [drawable(label) for label in labels])
     ax.bar_label(bars, fmt="%.1f", padding=3)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)

@@ -117,10 +117,13 @@ viz.table(vectors[:, :4], ["0", "1", "2", "3"], rows=viz.token_labels(tokenizer,
 # The layers turn these vectors into scores. At every position, every token of the vocabulary gets
 # one: how well would it go *next*? A score is called a **logit**.
 
+# %% [markdown]
+# Every story the model has read came after a mark, the token `<|endoftext|>`. So we put it first.
+
 
 # %%
 def read(text):
-    ids = [tokenizer.end_of_text, *tokenizer.encode(text)]  # every story starts after this mark
+    ids = [tokenizer.end_of_text, *tokenizer.encode(text)]  # the mark, then the text
     return torch.tensor([ids])  # a batch of one text
 
 
@@ -361,8 +364,8 @@ for colour in ["golden", "silver", "tartan"]:
 viz.table(rows, ["the kite is", "the answer", "how sure"])
 
 # %% [markdown]
-# The colours it knows it looks up. *Tartan* it cannot even see as a colour, so it guesses, and is
-# nearly sure of its guess. Models do not say "I don't know".
+# The colours it knows it looks up. *Tartan* it cannot even see as a colour, so it guesses, and
+# sounds sure of it. Models do not say "I don't know".
 
 # %% [markdown]
 # Now change the story itself, at the top, and choose *Run → Run Selected Cell and All Below*.

@@ -2,13 +2,13 @@
 # # 03 · Attention
 #
 # **Afterwards you can** say what an attention head computes, write one in five lines, give a layer
-# several heads, and prove that yours equals PyTorch's and GPT-2's.
+# several heads, and prove that yours equals PyTorch's and the one in this course's GPT-2.
 #
 # **Takes** about 40 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`.
 
 # %% [markdown]
 # Attention is how a model looks back. You build it in stages: a loop, a matrix, a choice, a head,
-# several heads. Each stage is proven equal to the one before.
+# several heads. Each stage is checked against the one before.
 
 # %%
 import math
@@ -82,7 +82,8 @@ plt.show()
 
 # %% [markdown]
 # Read it row by row. `red` sees only itself, 100 %. The full stop takes 25 % from each of four
-# words. Hatched cells are the future: weight exactly 0. This triangle is called **causal**.
+# words. Hatched cells are the future: weight exactly 0. This triangle is called **causal**:
+# nothing depends on what comes later.
 
 # %%
 assert torch.allclose(W @ x, averages)
@@ -510,8 +511,8 @@ def report(pattern):
 report(pattern)
 
 # %% [markdown]
-# **1. No division by √hs.** Left the right pattern, right the same without the division: almost
-# every word stares at one other.
+# **1. No division by √hs.** The pattern on the left is right. **Predict** how the one without the
+# division differs.
 
 
 # %%
@@ -525,7 +526,7 @@ viz.plot_attention(unscaled(q, k), words, "unscaled", right)
 plt.show()
 
 # %% [markdown]
-# Unscaled, most rows are near 100 % in one place: the head has made up its mind before it has
+# Unscaled, every row puts more than 80 % in one place: the head has made up its mind before it has
 # learned anything.
 
 # %% [markdown]
@@ -673,8 +674,8 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # - The right shape proves nothing.
 
 # %% [markdown]
-# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? And give
-# `?` a third question, with a third head.
+# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? Then let
+# `kite` ask too: set its *asks* to 1 at the top and run all.
 #
 # Exercises that check your code, and lesson 04, which puts this layer into a block, come with a
 # later release.
