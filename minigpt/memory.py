@@ -24,6 +24,15 @@ def empty_model(config: GPTConfig) -> GPT:
         return GPT(config)
 
 
+def in_words(size: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> in_words(497_759_232), in_words(3_840_000)
+    ('0.50 GB', '3.8 MB')
+    """
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
 def memory_needed(config: GPTConfig, dtype: torch.dtype = torch.float32) -> int:
     """Return the bytes that the weights of such a model take; the tied head counts once.
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.devices import choose_device
 from minigpt.files import atomic_write
-from minigpt.memory import empty_model, memory_available, memory_needed
+from minigpt.memory import empty_model, in_words, memory_available, memory_needed
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.verification import verify
@@ -99,8 +99,8 @@ def ask_for_room(
     free = memory_available(device)
     line = (
         f"{name}: {config.n_layer} layers, {config.n_head} heads, width {config.n_embd}: "
-        f"{needed / 1e9:.2f} GB of memory as {str(dtype).removeprefix('torch.')}, "
-        f"and {free / 1e9:.2f} GB is free"
+        f"{in_words(needed)} of memory as {str(dtype).removeprefix('torch.')}, "
+        f"and {in_words(free)} is free"
     )
     if needed > free:
         raise MemoryError(

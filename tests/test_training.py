@@ -173,10 +173,22 @@ def test_without_warm_up_the_first_step_has_the_full_learning_rate():
     assert lr_schedule(0, max_lr=1.0, min_lr=0.1, warmup_steps=0, max_steps=10) == 1.0
 
 
-def test_a_run_uses_the_schedule(data):
-    history = train(fresh_model(), data, QUICK, progress=False)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_uses_the_schedule(data, monkeypatch, optimizer):
+    used = []
+
+    def spy(model, optimizer, *arguments):
+        used.append({group["lr"] for group in getattr(optimizer, "param_groups", [])})
+        for part in getattr(optimizer, "parts", []):
+            used[-1] |= {group["lr"] for group in part.param_groups}
+        return train_step(model, optimizer, *arguments)
+
+    monkeypatch.setattr(training, "train_step", spy)
+    history = train(fresh_model(), data, QUICK, optimizer=optimizer, progress=False)
     settings = {"max_lr": 1e-2, "min_lr": 1e-3, "warmup_steps": 3, "max_steps": 12}
-    assert [record.lr for record in history] == [lr_schedule(s, **settings) for s in range(12)]
+    expected = [lr_schedule(step, **settings) for step in range(12)]
+    assert [record.lr for record in history] == expected
+    assert used == [{lr} for lr in expected]
 
 
 # --- Weight decay and the optimizers ----------------------------------------------------------

@@ -198,12 +198,13 @@ function render({ model, el }) {
     const bar = make("div", "am-bar", box);
     const stops = CIVIDIS.map((_, i) => css((i / (CIVIDIS.length - 1)) ** 2));
     bar.style.background = `linear-gradient(to right, ${stops.join(",")})`;
-    for (const weight of [0, 0.1, 0.25, 0.5, 1]) {
+    for (const weight of [0, 0.1, 0.5, 1]) {
       const tick = make("span", "", bar, percent(weight));
       tick.style.left = `${100 * Math.sqrt(weight)}%`;
     }
-    make("span", "am-key am-hatched", box);
-    make("span", "", box, "hidden: the future");
+    const key = make("span", "am-key", box);
+    make("span", "am-hatched", key);
+    make("span", "", key, "hidden: the future");
   }
 
   function makeText() {
