@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ BROWSERS = (
 def pytest_configure(config):
     _pull_the_plug()
     _share_the_processor()
+    _hear_ctrl_c()
     # A learner's own IPython start-up files must not change what a notebook shows.
     if "PYTEST_XDIST_WORKER" not in os.environ:
         config.ipython_dir = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -46,6 +48,12 @@ def _share_the_processor():
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
+
+
+def _hear_ctrl_c():
+    """Undo what a job in the background inherits: a deaf ear for Ctrl-C, and all its processes."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
