@@ -164,7 +164,6 @@ def errors_in(notebook):
     return [output.get("text") or f"{output.ename}: {output.evalue}" for output in wrong]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_to_its_end_and_the_map_plays(page, lab, folder, name):
     open_lesson(page, lab, name)
