@@ -5,7 +5,7 @@ PYTHON ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help lab test lint notebooks storyteller constraints clean
+.PHONY: help lab test lint notebooks bench storyteller constraints clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -31,6 +31,9 @@ lint: $(READY) ## Check the code's style
 
 notebooks: $(READY) ## Build and run the notebooks from notebooks/src
 	$(PY) -m minigpt.course.notebooks build
+
+bench: $(READY) ## Time ours beside its peers (minutes; PEERS="--peer nanoGPT=FOLDER")
+	$(PY) -m benchmarks $(PEERS)
 
 storyteller: $(READY) ## Train the model that ships with the course (minutes)
 	$(PY) scripts/make_storyteller.py

@@ -1,6 +1,6 @@
 """Train the storyteller, the small model that ships with the course: `make storyteller`.
 
-It takes minutes on two cores. The same seed on the same machine gives the same bytes. Nothing is
+It takes minutes on two cores. The same seed on the same machine gives the same weights. Nothing is
 saved unless the loss on stories it never saw is within 5 % of the exact floor.
 """
 

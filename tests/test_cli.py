@@ -263,9 +263,11 @@ def test_an_empty_prompt_starts_from_end_of_text_and_a_prompt_of_gpt2_does_not()
 def test_generation_ends_at_end_of_text_and_does_not_print_it(tmp_path, capsys):
     tokenizer = Tokenizer.train("low lower lowest", 260)
     model = GPT(GPTConfig(tokenizer.vocab_size, 16, n_layer=1, n_head=1, n_embd=8))
-    with torch.no_grad():  # whatever it reads, the final LayerNorm says <|endoftext|>
+    with torch.no_grad():  # whatever it reads, it says <|endoftext|>
         model.transformer.ln_f.weight.zero_()
-        model.transformer.ln_f.bias.copy_(1e4 * model.transformer.wte.weight[tokenizer.end_of_text])
+        model.transformer.ln_f.bias.fill_(1.0)
+        model.transformer.wte.weight.zero_()
+        model.transformer.wte.weight[tokenizer.end_of_text] = 1.0
     save_pretrained(model, tmp_path, tokenizer)
     assert cli.main(["generate", "low", "--model", str(tmp_path), "--temperature", "0"]) == 0
     assert capsys.readouterr().out == "low\n"
@@ -758,3 +760,23 @@ def test_lab_serves_until_ctrl_c(course):
     assert b"/lab/tree/notebooks/00_start_here.ipynb?token=" in printed
     assert process.returncode == 130
     assert b"Traceback" not in printed + rest
+
+
+def test_a_server_that_missed_ctrl_c_is_ended_all_the_same(course, monkeypatch):
+    class Server:
+        def __init__(self, command):
+            self.answers = [KeyboardInterrupt(), subprocess.TimeoutExpired(command, 5), 0]
+
+        def wait(self, timeout=None):
+            answer = self.answers.pop(0)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        def terminate(self):
+            ended.append(self)
+
+    ended = []
+    monkeypatch.setattr(lab.subprocess, "Popen", Server)
+    assert cli.main(["lab"]) == 130
+    assert len(ended) == 1

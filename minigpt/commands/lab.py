@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 FIRST_LESSON = Path("notebooks", "00_start_here.ipynb")
+PATIENCE = 5  # seconds that the server may take to end after Ctrl-C
 
 
 def find_course() -> Path:
@@ -58,11 +58,13 @@ def run(args: argparse.Namespace) -> int:
     command = lab_command(find_course(), args.options)
     if "--no-browser" in command:
         print("No display here: open the address below in a browser.", flush=True)
-    # Ctrl-C reaches the server too, which shuts its kernels down; we wait until it has.
-    interrupted = []
-    previous = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    server = subprocess.Popen(command)
     try:
-        code = subprocess.run(command).returncode
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    return 130 if interrupted else code
+        return server.wait()
+    except KeyboardInterrupt:  # the server has heard it too, and is shutting its kernels down
+        try:
+            server.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:  # heard too early, when it was still starting up
+            server.terminate()
+            server.wait()
+        return 130

@@ -17,7 +17,7 @@ from minigpt.pretrained import WEIGHTS, save_pretrained
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, train
 
-# A run is a folder of these. The last two are what `minigpt generate --model FOLDER` needs.
+# A run is a folder of these, and of what `save_pretrained` writes: model.safetensors, config.json.
 SETTINGS, CHECKPOINT, TOKENIZER = "run.json", "checkpoint.safetensors", "tokenizer.json"
 
 DEFAULTS = {

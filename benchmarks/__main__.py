@@ -1,0 +1,40 @@
+"""Run the benches: `make bench`, or `python -m benchmarks decoding --peer nanoGPT=FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+
+from benchmarks.harness import machine
+from benchmarks.peers import parse_peers
+
+BENCHES = ("importing", "bpe_training", "encoding", "loading", "training_step", "decoding")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=", ".join(BENCHES))
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="a checkout to time as well: nanoGPT, minGPT, minbpe",
+    )
+    parser.add_argument("--quick", action="store_true", help="small inputs, few rounds")
+    arguments = parser.parse_args()
+    try:
+        peers = parse_peers(arguments.peer)
+        for name in arguments.benches:
+            if name not in BENCHES:
+                raise ValueError(f"there is no bench {name!r}; there are {', '.join(BENCHES)}")
+    except ValueError as error:
+        parser.error(str(error))
+    print(json.dumps(machine()))
+    for name in arguments.benches or BENCHES:
+        importlib.import_module(f"benchmarks.{name}").run(peers, arguments.quick)
+
+
+if __name__ == "__main__":
+    main()

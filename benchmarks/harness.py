@@ -1,0 +1,116 @@
+"""Time contenders in turn, in one run, so that a noisy machine is noisy for all of them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "numpy", "transformers", "tokenizers", "tiktoken", "safetensors")
+
+
+@dataclass
+class Result:
+    """The seconds that each contender took, round by round, and what to hold them against."""
+
+    name: str  # the file's stem
+    title: str  # one line that says what was done
+    baseline: str  # the contender that every ratio is taken against
+    seconds: dict[str, list[float]]
+    goals: dict[str, float] = field(default_factory=dict)  # contender -> least ratio
+    notes: dict[str, object] = field(default_factory=dict)  # further figures, by name
+    curves: dict[str, list] = field(default_factory=dict)  # label -> [[x, y], ...]
+    axes: tuple[str, str] = ("", "")  # what x and y are, with units
+
+    def ratios(self, name: str) -> list[float]:
+        """How many times faster than the baseline, in each round."""
+        return [a / b for a, b in zip(self.seconds[self.baseline], self.seconds[name])]
+
+
+def interleave(
+    contenders: dict[str, Callable[[], object]], rounds: int = 7, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Run every contender once a round, in an order that changes; return their seconds."""
+    order, seconds = list(contenders), {name: [] for name in contenders}
+    for round_number in range(-warmup, rounds):
+        random.Random(round_number).shuffle(order)
+        for name in order:
+            gc.collect()
+            started = time.perf_counter()
+            contenders[name]()
+            if round_number >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def machine() -> dict:
+    """Describe what the figures were measured on."""
+    import torch
+
+    def version_or_none(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return {
+        "date": date.today().isoformat(),
+        "cpu": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": {package: version_or_none(package) for package in PACKAGES},
+    }
+
+
+def table(result: Result) -> str:
+    """Lay the figures out as a Markdown table: median, min, max, ratio with its spread, goal."""
+    lines = ["| | median | min | max | ratio (lowest to highest round) | goal |",
+             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for name, seconds in result.seconds.items():
+        ratios = result.ratios(name)
+        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        goal = result.goals.get(name)
+        verdict = ""
+        if goal is not None:
+            verdict = f"{goal:g} {'met' if statistics.median(ratios) >= goal else 'NOT met'}"
+        times = " | ".join(
+            show_seconds(t) for t in (statistics.median(seconds), min(seconds), max(seconds))
+        )
+        lines.append(f"| {name} | {times} | {ratio} | {verdict} |")
+    return "\n".join(lines)
+
+
+def show_seconds(seconds: float) -> str:
+    """Write a time in the unit that suits it.
+
+    >>> show_seconds(0.0123)
+    '12.3 ms'
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def publish(result: Result) -> None:
+    """Print the table and write the result, with the machine, as JSON."""
+    print(f"\n## {result.title}\n\n{table(result)}\n")
+    for name, value in result.notes.items():
+        print(f"- {name}: {value}")
+    RESULTS.mkdir(exist_ok=True)
+    content = {"machine": machine(), **vars(result)}
+    path = RESULTS / f"{result.name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
