@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +17,10 @@ from torch.nn import functional as F
 from minigpt.checkpoints import load_checkpoint, read_notes, save_checkpoint
 from minigpt.config import check_whole, is_number, require
 from minigpt.data import Data
-from minigpt.devices import choose_device, choose_precision, describe_device
+from minigpt.devices import choose_device, choose_precision
 from minigpt.model import GPT, evaluating
+from minigpt.optimizers import MuonWithAdamW, make_optimizer
+from minigpt.progress import progress_bar, say, show, stop_between_steps
 
 
 @dataclass(frozen=True)
@@ -108,59 +108,6 @@ def lr_schedule(
         return min_lr
     progress = (step - warmup_steps) / (max_steps - warmup_steps)
     return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Split the trainable weights: decay on matrices, none on biases and LayerNorms.
-
-    A tied weight appears once. Source: decoupled decay is Loshchilov and Hutter 2019's; which
-    weights it leaves out is common practice.
-    """
-    weights = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in weights if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in weights if p.dim() < 2], "weight_decay": 0.0},
-    ]
-
-
-class MuonWithAdamW:
-    """Muon for the matrices inside the blocks, AdamW for all else, as one optimizer.
-
-    Muon turns each matrix's update into the nearest orthogonal matrix, so that all its directions
-    learn at one speed. Source: Jordan et al. 2024; scaled as in Liu et al. 2025, section 2.2.
-    """
-
-    def __init__(self, model: GPT, config: TrainConfig) -> None:
-        inside = [p for p in model.transformer.h.parameters() if p.dim() == 2 and p.requires_grad]
-        taken = {id(p) for p in inside}
-        groups = parameter_groups(model, config.weight_decay)
-        for group in groups:
-            group["params"] = [p for p in group["params"] if id(p) not in taken]
-        self.parts = [
-            torch.optim.Muon(
-                [{"params": inside}],
-                weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            ),
-            torch.optim.AdamW(groups, betas=config.betas, fused=True),
-        ]
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
-
-    def zero_grad(self) -> None:
-        for part in self.parts:
-            part.zero_grad()
-
-    def step(self) -> None:
-        for part in self.parts:
-            part.step()
-
-
-def make_optimizer(model: GPT, config: TrainConfig) -> torch.optim.Optimizer | MuonWithAdamW:
-    """Build the optimizer that the configuration asks for."""
-    if config.optimizer == "muon":
-        return MuonWithAdamW(model, config)
-    groups = parameter_groups(model, config.weight_decay)
-    return torch.optim.AdamW(groups, betas=config.betas, fused=True)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -346,56 +293,6 @@ def training_mode(model: nn.Module) -> Iterator[None]:
 def keep_random_state(device: torch.device):
     """Return a context after which PyTorch's global random state is what it was before."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
-
-
-@contextmanager
-def stop_between_steps() -> Iterator[threading.Event]:
-    """Let Ctrl-C set a flag, so that a step is never cut in half; a second Ctrl-C cuts."""
-    stop = threading.Event()
-    previous = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or previous in (None, signal.SIG_IGN):
-        yield stop  # Ctrl-C is heard by the main thread only, and not by a job in the background
-        return
-
-    def on_interrupt(signum, frame) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def say(bar, message: str) -> None:
-    """Print a line without breaking the bar; nothing if the bar is hidden."""
-    if not bar.disable:
-        bar.write(message)
-
-
-def progress_bar(done: int, config: TrainConfig, device: torch.device, visible: bool):
-    """Say where the run happens, and count its steps, with the time left."""
-    from tqdm.auto import tqdm  # a bar of text in a terminal, a widget in a notebook
-
-    total = config.max_steps
-    bar = tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
-    precision = choose_precision(config.precision, device)
-    say(bar, f"Training on {describe_device(device, precision)}.")
-    return bar
-
-
-def show(bar, history: list[Record]) -> None:
-    """Write the newest figures behind the bar."""
-    looks = [record.val_loss for record in history if record.val_loss is not None]
-    figures = {
-        "loss": f"{history[-1].loss:.3f}",
-        "tokens/s": f"{history[-1].tokens_per_second:,.0f}",
-    }
-    if looks:
-        figures["val"] = f"{looks[-1]:.3f}"
-    bar.set_postfix(figures, refresh=False)
 
 
 def train(

@@ -26,6 +26,7 @@ from minigpt.config import GPTConfig
 from minigpt.data import Data
 from minigpt.devices import choose_device, choose_precision, describe_device
 from minigpt.model import GPT
+from minigpt.optimizers import parameter_groups
 from minigpt.sampling import generate
 from minigpt.training import (
     Record,
@@ -34,7 +35,6 @@ from minigpt.training import (
     evaluate,
     lr_schedule,
     make_optimizer,
-    parameter_groups,
     shares,
     train,
     train_step,
