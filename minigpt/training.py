@@ -18,6 +18,7 @@ from minigpt.checkpoints import load_checkpoint, read_notes, save_checkpoint
 from minigpt.config import check_whole, is_number, require
 from minigpt.data import Data
 from minigpt.devices import choose_device, choose_precision
+from minigpt.fast import autocast
 from minigpt.model import GPT, evaluating
 from minigpt.optimizers import MuonWithAdamW, make_optimizer
 from minigpt.progress import progress_bar, say, show, stop_between_steps
@@ -110,11 +111,6 @@ def lr_schedule(
     return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which matrix products run in bf16, if that is the precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
 def shares(batches: list[tuple[Tensor, Tensor]]) -> list[float]:
     """Say which part of all targets each batch holds; a negative target is none."""
     counts = [(y >= 0).sum().item() for _, y in batches]
@@ -136,7 +132,7 @@ def train_step(
     optimizer.zero_grad()
     total = 0.0
     for (x, y), share in zip(batches, shares(batches)):
-        with autocast(x.device, precision):
+        with autocast(model, x.device, precision):
             loss = cross_entropy(model(x), y) * share
         loss.backward()  # adds to the gradients
         total += loss.item()
@@ -174,7 +170,7 @@ def evaluate(model: GPT, data: Data, config: TrainConfig, split: str = "val") ->
     loss = 0.0
     with evaluating(model):
         for (x, y), share in zip(batches, shares(batches)):
-            with autocast(x.device, choose_precision(config.precision, x.device)):
+            with autocast(model, x.device, choose_precision(config.precision, x.device)):
                 loss += cross_entropy(model(x), y).item() * share
     return loss
 
