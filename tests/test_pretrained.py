@@ -767,15 +767,15 @@ FILE = "/openai-community/gpt2/resolve/main/model.safetensors"
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub that has a small `gpt2`, and an empty cache; the variable is set after the import."""
-    import huggingface_hub
+    from huggingface_hub import constants
 
     content = write(tmp_path / "hub", hub_tensors(GPTConfig(**TINY))[0]).read_bytes()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.files, server.seen, server.cuts = {FILE: content}, [], 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setitem(PRESETS, "gpt2", TINY)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
