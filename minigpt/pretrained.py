@@ -181,6 +181,18 @@ def from_pretrained(
         raise ValueError(f"{path} cannot be used: {error}") from None
 
 
+def settle_header(path: Path) -> None:
+    """Put the notes in a safetensors file in order: the library writes them in any order."""
+    with open(path, "rb+") as file:
+        size = int.from_bytes(file.read(8), "little")  # of the header: JSON, and then spaces
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        settled = json.dumps(header, separators=(",", ":")).encode().ljust(size)
+        assert len(settled) == size
+        file.seek(8)
+        file.write(settled)
+
+
 def save_pretrained(
     model: GPT, folder: str | os.PathLike, tokenizer: Tokenizer | None = None
 ) -> None:
@@ -198,7 +210,9 @@ def save_pretrained(
         weights[name] = stored.contiguous()
     notes = {"format": "pt", "config": json.dumps(asdict(config))}
     with ExitStack() as stack:
-        save_file(weights, stack.enter_context(atomic_write(folder / WEIGHTS)), notes)
+        temporary = stack.enter_context(atomic_write(folder / WEIGHTS))
+        save_file(weights, temporary, notes)
+        settle_header(temporary)  # the same model gives the same bytes
         described = stack.enter_context(atomic_write(folder / "config.json"))
         end = None if tokenizer is None else tokenizer.end_of_text
         described.write_text(json.dumps(config_for_hub(config, end), indent=2), encoding="utf-8")

@@ -7,7 +7,6 @@ saved unless the loss on stories it never saw is within 5 % of the exact floor.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from itertools import islice
@@ -19,9 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from minigpt.config import GPTConfig
 from minigpt.data import NO_TARGET, load_data
-from minigpt.files import atomic_write
 from minigpt.model import GPT
-from minigpt.pretrained import STORYTELLER, WEIGHTS, save_pretrained
+from minigpt.pretrained import STORYTELLER, save_pretrained
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, train
@@ -56,18 +54,6 @@ def nats_per_story(model: GPT, tokenizer: Tokenizer, stories: list[str]) -> floa
         logits = model(x).flatten(0, 1)
         total += F.cross_entropy(logits, y.flatten(), reduction="sum").item()
     return total / len(stories)
-
-
-def settle_header(path: Path) -> None:
-    """Put the notes in a safetensors file in order: the library writes them in any order."""
-    content = path.read_bytes()
-    size = int.from_bytes(content[:8], "little")  # of the header, which is JSON and then spaces
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    settled = json.dumps(header, separators=(",", ":")).encode().ljust(size)
-    assert len(settled) == size
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content[:8] + settled + content[8 + size :])
 
 
 def main() -> int:
@@ -106,7 +92,6 @@ def main() -> int:
         print(f"Not saved: more than {WITHIN} of the floor.", file=sys.stderr)
         return 1
     save_pretrained(model, args.out, data.tokenizer)
-    settle_header(args.out / WEIGHTS)
     print(f"Saved in {args.out}")
     return 0
 

@@ -145,6 +145,15 @@ def test_full_size_gives_the_logits_and_tokens_of_transformers(tmp_path, name):
     print(f"{name}: logits differ by {difference:.1e} at most")
 
 
+def test_the_same_model_is_saved_as_the_same_bytes(tmp_path):
+    model = randomise(GPT(SMALL), 0.2)
+    saved = set()
+    for i in range(8):  # the library's own order differs from save to save
+        save_pretrained(model, tmp_path / str(i))
+        saved.add((tmp_path / str(i) / "model.safetensors").read_bytes())
+    assert len(saved) == 1
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_transformers_loads_what_we_save(tmp_path, bias):
     from transformers import GPT2LMHeadModel
