@@ -843,3 +843,8 @@ def test_a_mirror_without_the_file_is_said(hub):
     hub.files.clear()
     with pytest.raises(ConnectionError, match="404"):
         from_pretrained("gpt2", verbose=False)
+
+
+def test_16_bit_weights_lie_as_one_row_reads_them_fastest(small):
+    model, _ = from_pretrained(small[0], dtype=torch.bfloat16, verbose=False)
+    assert all(weight.is_contiguous() for weight in model.parameters())

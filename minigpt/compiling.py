@@ -1,0 +1,35 @@
+"""What it takes to have PyTorch turn Python into machine code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from types import FunctionType
+
+import torch
+
+
+def check_compiler() -> None:
+    """Raise OSError if PyTorch would find no C++ compiler, saying how to get one."""
+    usual = {"Windows": "cl", "Darwin": "clang++"}.get(platform.system(), "g++")
+    compiler = os.environ.get("CXX") or usual
+    if shutil.which(compiler) is None:
+        raise OSError(
+            f"compile=True needs a C++ compiler, and {compiler!r} was not found. Leave compile "
+            "out, or install one. Linux: sudo apt install g++. macOS: xcode-select --install. "
+            "Windows: Visual Studio Build Tools, then start from its Developer Command Prompt."
+        )
+
+
+def compiled(function: Callable, **settings) -> Callable:
+    """Return the function, to be compiled when it is first called, for that call's shapes.
+
+    Raises OSError if there is no C++ compiler. `settings` are torch.compile's.
+    """
+    check_compiler()
+    # PyTorch keeps what it compiled with a function's code, and only so many for each. This is a
+    # copy, so that many models can be compiled in one process.
+    own = FunctionType(function.__code__.replace(), function.__globals__)
+    return torch.compile(own, dynamic=False, **settings)
