@@ -9,7 +9,17 @@ import json
 from benchmarks.harness import machine
 from benchmarks.peers import parse_peers
 
-BENCHES = ("importing", "bpe_training", "encoding", "loading", "training_step", "decoding")
+BENCHES = (
+    "importing",
+    "bpe_training",
+    "encoding",
+    "loading",
+    "training_step",
+    "time_to_loss",
+    "storyteller",
+    "decoding",
+    "memory",
+)
 
 
 def main() -> None:

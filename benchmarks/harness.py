@@ -107,7 +107,9 @@ def show_seconds(seconds: float) -> str:
 
 def publish(result: Result) -> None:
     """Print the table and write the result, with the machine, as JSON."""
-    print(f"\n## {result.title}\n\n{table(result)}\n")
+    print(f"\n## {result.title}\n")
+    if result.seconds:
+        print(table(result), "\n")
     for name, value in result.notes.items():
         print(f"- {name}: {value}")
     RESULTS.mkdir(exist_ok=True)

@@ -1,8 +1,9 @@
-"""One training step of a small model: forward, backward, clip, update."""
+"""Training steps, small and large: forward, backward, clip, update."""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,40 +11,61 @@ import torch
 
 from benchmarks.harness import Result, interleave, publish
 from benchmarks.peers import load_file
+from minigpt.compiling import compiled
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.training import TrainConfig, make_optimizer, train_step
-
-SIZES = {"n_layer": 4, "n_head": 4, "n_embd": 128}
-VOCAB_SIZE, STEPS = 1024, 5  # steps in one timing
+from minigpt.training import TrainConfig, make_optimizer, model_loss, train_step
 
 
-def random_batch(T: int, B: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return random ids and their shifted targets, (B, T) each."""
-    ids = torch.randint(VOCAB_SIZE, (B, T + 1), generator=torch.Generator().manual_seed(0))
-    return ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
+@dataclass(frozen=True)
+class Task:
+    """A model's sizes, the batch, and how many steps are timed at once."""
+
+    name: str
+    T: int  # tokens in a window
+    B: int  # windows in a batch
+    vocab_size: int = 1024
+    steps: int = 5
+    n_layer: int = 4
+    n_head: int = 4
+    n_embd: int = 128
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {key: getattr(self, key) for key in ("n_layer", "n_head", "n_embd", "vocab_size")}
+
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return random ids and their shifted targets, (B, T) each."""
+        generator = torch.Generator().manual_seed(0)
+        ids = torch.randint(self.vocab_size, (self.B, self.T + 1), generator=generator)
+        return ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
 
 
-def ours(T: int, B: int, precision: str):
-    """Return a function that makes STEPS steps with this package's own train_step."""
-    model = GPT(GPTConfig(vocab_size=VOCAB_SIZE, block_size=T, **SIZES)).train()
+SMALL = (Task("0.8 M parameters", 64, 12), Task("0.8 M parameters", 128, 16))
+LARGE = Task("124 M parameters", 256, 2, 50257, steps=1, n_layer=12, n_head=12, n_embd=768)
+
+
+def ours(task: Task, precision: str, compile: bool = False):
+    """Return a function that makes the steps with this package's own train_step."""
+    model = GPT(GPTConfig(block_size=task.T, **task.sizes)).train()
     optimizer = make_optimizer(model, TrainConfig())
-    batch = random_batch(T, B)
+    loss_of = compiled(model_loss) if compile else model_loss
+    batch = task.batch()
 
     def steps() -> None:
-        for _ in range(STEPS):
-            train_step(model, optimizer, [batch], 1.0, precision)
+        for _ in range(task.steps):
+            train_step(model, optimizer, [batch], 1.0, precision, loss_of)
 
     return steps
 
 
-def peer_steps(model, optimizer, T: int, B: int, precision: str):
-    """Return a function that makes STEPS steps as the peers' own training scripts make them."""
-    x, y = random_batch(T, B)
+def peer_steps(model, optimizer, task: Task, precision: str):
+    """Return a function that makes the steps as the peers' own training scripts make them."""
+    x, y = task.batch()
     bf16 = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else None
 
     def steps() -> None:
-        for _ in range(STEPS):
+        for _ in range(task.steps):
             with bf16 or contextlib.nullcontext():
                 _, loss = model(x, y)
             loss.backward()
@@ -54,43 +76,55 @@ def peer_steps(model, optimizer, T: int, B: int, precision: str):
     return steps
 
 
-def nano_gpt(folder: Path, T: int, B: int, precision: str):
+def nano_gpt(folder: Path, task: Task, precision: str):
     """Build nanoGPT's model and optimizer from its checkout."""
     peer = load_file(folder, "model.py", "model")
     with contextlib.redirect_stdout(None):
-        model = peer.GPT(peer.GPTConfig(block_size=T, vocab_size=VOCAB_SIZE, bias=True, **SIZES))
+        model = peer.GPT(peer.GPTConfig(block_size=task.T, bias=True, **task.sizes))
         optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), "cpu")
-    return peer_steps(model, optimizer, T, B, precision)
+    return peer_steps(model, optimizer, task, precision)
 
 
-def min_gpt(folder: Path, T: int, B: int, precision: str):
+def min_gpt(folder: Path, task: Task, precision: str):
     """Build minGPT's model and optimizer from its checkout."""
     peer = load_file(folder, "mingpt/model.py", "mingpt.model")
     config = peer.GPT.get_default_config()
-    config.model_type, config.vocab_size, config.block_size = None, VOCAB_SIZE, T
-    config.merge_from_dict({**SIZES, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "attn_pdrop": 0.0})
+    config.model_type, config.block_size = None, task.T
+    config.merge_from_dict({**task.sizes, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "attn_pdrop": 0.0})
     with contextlib.redirect_stdout(None):
         model = peer.GPT(config)
     settings = SimpleNamespace(weight_decay=0.1, learning_rate=1e-3, betas=(0.9, 0.99))
-    return peer_steps(model, model.configure_optimizers(settings), T, B, precision)
+    return peer_steps(model, model.configure_optimizers(settings), task, precision)
+
+
+def contenders(peers: dict[str, Path], task: Task, compile: bool) -> dict:
+    """Build everyone who takes part, each with a model of its own."""
+    built = {}
+    for precision in ("fp32", "bf16"):
+        for name, build in (("nanoGPT", nano_gpt), ("minGPT", min_gpt)):
+            if name in peers:
+                built[f"{name} {precision}"] = build(peers[name], task, precision)
+        built[f"minigpt {precision}"] = ours(task, precision)
+    if compile:
+        built["minigpt bf16 compiled"] = ours(task, "bf16", compile=True)
+    return built
 
 
 def run(peers: dict[str, Path], quick: bool) -> None:
-    """Time both sizes of the small model, in both precisions, beside the peers that are given."""
-    for T, B in [(64, 12)] if quick else [(64, 12), (128, 16)]:
-        contenders = {}
-        for precision in ("fp32", "bf16"):
-            for name, build in (("nanoGPT", nano_gpt), ("minGPT", min_gpt)):
-                if name in peers:
-                    contenders[f"{name} {precision}"] = build(peers[name], T, B, precision)
-            contenders[f"minigpt {precision}"] = ours(T, B, precision)
-        baseline = "nanoGPT fp32" if "nanoGPT" in peers else "minigpt fp32"
+    """Time the small models, and GPT-2's smallest, in both precisions, beside the given peers."""
+    tasks = SMALL[:1] if quick else (*SMALL, LARGE)
+    for task in tasks:
+        small = task is not LARGE
+        nano = "nanoGPT" in peers
+        goals = (
+            {"minigpt bf16": 2.0, "minigpt bf16 compiled": 2.5} if small else {"minigpt bf16": 3}
+        )
         publish(
             Result(
-                f"training_step_{T}x{B}",
-                f"{STEPS} training steps, 0.8 M parameters, context {T}, batch {B}",
-                baseline,
-                interleave(contenders, rounds=5, warmup=2),
-                goals={"minigpt bf16": 2.0} if "nanoGPT" in peers else {},
+                f"training_step_{task.n_embd}_{task.T}x{task.B}",
+                f"{task.steps} training steps, {task.name}, context {task.T}, batch {task.B}",
+                "nanoGPT fp32" if nano else "minigpt fp32",
+                interleave(contenders(peers, task, compile=small), 9 if small else 3, warmup=2),
+                goals=goals if nano else {},
             )
         )

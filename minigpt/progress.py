@@ -51,6 +51,8 @@ def progress_bar(done: int, config: TrainConfig, device: torch.device, visible: 
     bar = tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
     precision = choose_precision(config.precision, device)
     say(bar, f"Training on {describe_device(device, precision)}.")
+    if config.compile:
+        say(bar, "The first step compiles the model, which takes up to a minute.")
     return bar
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.checkpoints import load_checkpoint, read_notes, save_checkpoint
+from minigpt.compiling import compiled
 from minigpt.config import check_whole, is_number, require
 from minigpt.data import Data
 from minigpt.devices import choose_device, choose_precision
@@ -43,6 +44,7 @@ class TrainConfig:
     eval_batches: int = 10  # batches in each look
     checkpoint_interval: int = 100  # steps between checkpoints, if a path was given
     precision: str = "auto"  # "fp32", "bf16", or "auto": bf16 where the hardware multiplies it
+    compile: bool = False  # turn the loss into machine code first: a minute, then faster steps
     device: str = "auto"  # "cpu", "cuda", "mps", or "auto": cuda if there is one, otherwise cpu
     seed: int = 1337  # decides which windows are drawn, and dropout
 
@@ -64,6 +66,7 @@ class TrainConfig:
             ("max_norm", is_number(self.max_norm) and self.max_norm > 0, "a number above 0"),
             ("optimizer", self.optimizer in ("adamw", "muon"), "adamw or muon"),
             ("precision", self.precision in ("auto", "fp32", "bf16"), "auto, fp32 or bf16"),
+            ("compile", isinstance(self.compile, bool), "True or False"),
             ("device", isinstance(self.device, str), "a name, such as 'cpu'"),
             ("min_lr", self.min_lr <= self.max_lr, f"at most max_lr={self.max_lr}"),
             ("warmup_steps", self.warmup_steps < self.max_steps,
@@ -95,6 +98,11 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
 
 
+def model_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy of the model's logits, in nats per token."""
+    return cross_entropy(model(x), y)
+
+
 def lr_schedule(
     step: int, *, max_lr: float, min_lr: float, warmup_steps: int, max_steps: int
 ) -> float:
@@ -123,9 +131,11 @@ def train_step(
     batches: list[tuple[Tensor, Tensor]],
     max_norm: float,
     precision: str = "fp32",
+    loss_of: Callable[..., Tensor] = model_loss,
 ) -> tuple[float, float]:
     """Make one update from micro-batches, as from one large batch.
 
+    `loss_of` may be a compiled `model_loss`.
     Returns the mean loss (nats per token) and the gradient's norm before clipping. Raises
     FloatingPointError, before the update, if one of them is infinite or not a number.
     """
@@ -133,7 +143,7 @@ def train_step(
     total = 0.0
     for (x, y), share in zip(batches, shares(batches)):
         with autocast(model, x.device, precision):
-            loss = cross_entropy(model(x), y) * share
+            loss = loss_of(model, x, y) * share
         loss.backward()  # adds to the gradients
         total += loss.item()
     norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm).item()
@@ -171,7 +181,7 @@ def evaluate(model: GPT, data: Data, config: TrainConfig, split: str = "val") ->
     with evaluating(model):
         for (x, y), share in zip(batches, shares(batches)):
             with autocast(model, x.device, choose_precision(config.precision, x.device)):
-                loss += cross_entropy(model(x), y).item() * share
+                loss += model_loss(model, x, y).item() * share
     return loss
 
 
@@ -195,14 +205,20 @@ def is_due(step: int, interval: int, config: TrainConfig) -> bool:
 
 
 def measured_step(
-    model: GPT, data: Data, config: TrainConfig, optimizer, generator: torch.Generator, step: int
+    model: GPT,
+    data: Data,
+    config: TrainConfig,
+    optimizer,
+    generator: torch.Generator,
+    step: int,
+    loss_of: Callable[..., Tensor],
 ) -> Record:
     """Make one step on fresh batches, and look at the held-out loss if a look is due."""
     started = time.perf_counter()
     lr = set_learning_rate(optimizer, step, config)
     batches = draw_batches(model, data, config, config.accumulation_steps, generator)
     precision = choose_precision(config.precision, batches[0][0].device)
-    loss, norm = train_step(model, optimizer, batches, config.max_norm, precision)
+    loss, norm = train_step(model, optimizer, batches, config.max_norm, precision, loss_of)
     speed = sum(x.numel() for x, _ in batches) / (time.perf_counter() - started)
     look = is_due(step, config.eval_interval, config)
     return Record(step, loss, lr, norm, speed, evaluate(model, data, config) if look else None)
@@ -240,7 +256,8 @@ def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict[str, dict]
 
 
 # These may differ when a run is resumed: they decide how long, where and how often we look.
-MAY_CHANGE = {"max_steps", "eval_interval", "eval_batches", "checkpoint_interval", "device"}
+MAY_CHANGE = {"max_steps", "eval_interval", "eval_batches", "checkpoint_interval", "compile",
+              "device"}  # fmt: skip
 
 
 def find_history(checkpoint: str | os.PathLike | None, resume: bool, run: dict) -> list[Record]:
@@ -315,6 +332,7 @@ def train(
     check_fit(model, data, config)
     history = find_history(checkpoint, resume, describe_run(model, data, config))
     device = choose_device(config.device)
+    loss_of = compiled(model_loss) if config.compile else model_loss
     model.to(device)
     optimizer = make_optimizer(model, config)
     generator = torch.Generator().manual_seed(config.seed)  # decides which windows are drawn
@@ -325,7 +343,8 @@ def train(
             load_checkpoint(checkpoint, model, optimizer, generator)
         bar = progress_bar(len(history), config, device, progress)
         for step in bar:
-            history.append(measured_step(model, data, config, optimizer, generator, step))
+            record = measured_step(model, data, config, optimizer, generator, step, loss_of)
+            history.append(record)
             show(bar, history)
             if on_step is not None:
                 with keep_random_state(device):  # watching must not change the run
