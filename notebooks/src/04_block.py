@@ -1,0 +1,857 @@
+# %% [markdown]
+# # 04 · The block
+#
+# **Afterwards you can** say what the residual stream, LayerNorm, GELU and the MLP do and why a
+# model needs them, write GPT-2's block, and prove that yours equals the one in this course's GPT-2.
+#
+# **Takes** about 45 minutes. **Needs** PyTorch tensors, and from lesson 03 what attention does:
+# words look back and fetch.
+
+# %% [markdown]
+# GPT-2 is one part, the **block**, repeated: 12 times in the smallest model, 48 times in the
+# largest. In a block, attention lets words exchange news. Then an **MLP** lets each word think
+# about it alone.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from minigpt import viz
+
+viz.use_style()
+
+# %% [markdown]
+# ## Six words again
+#
+# Someone says: *red kite fell. colour?* Each word is a row of numbers, one row for each word, as in
+# lesson 03. Two columns are new, and empty so far: what a word *heard*, and what it *answers*.
+
+# %%
+words = ["red", "kite", "fell", ".", "colour", "?"]
+COLOUR, THING, ASKS, SAYS, HEARD, ANSWERS = range(6)
+columns = ["is a colour", "is a thing", "asks", "says", "heard", "answers"]
+x = torch.zeros(6, 6)
+x[0, COLOUR], x[0, SAYS] = 1, 10  # red
+x[1, THING], x[1, SAYS] = 1, 20  # kite
+x[5, ASKS] = 1  # ?
+viz.table(x, columns, rows=words)
+
+# %% [markdown]
+# Lesson 03 ended with a head made by hand: who *asks* looks at the *colour*; the others average. It
+# fetches what the words say. Here it puts that into the column *heard*.
+
+# %%
+from minigpt.model import attention_pattern  # yours, from lesson 03
+
+
+def attend(x):
+    weights = attention_pattern(16 * x[:, [ASKS]], x[:, [COLOUR]])  # queries, keys
+    made = torch.zeros_like(x)
+    made[:, HEARD] = weights @ x[:, SAYS]
+    return made
+
+
+# %% [markdown]
+# **Predict:** replace the words by what the head made, `x = attend(x)`. What does `?` know
+# afterwards?
+
+# %%
+viz.table(attend(x), columns, rows=words)
+
+# %% [markdown]
+# It heard 10, red, and has forgotten everything else: that it asks. No word knows any longer what
+# it is. A second layer would have nothing to work on.
+
+# %% [markdown]
+# ## Add, don't replace
+#
+# The cure is one plus sign. What a part makes is *added* to what was there:
+#
+# $$x \leftarrow x + \text{attention}(x)$$
+
+# %%
+x = x + attend(x)
+viz.table(x, columns, rows=words)
+
+# %% [markdown]
+# Everything is still there, and the news beside it. The rows of `x`, to which every part adds, are
+# called the **residual stream**.
+
+# %%
+from minigpt.viz.stream import plot_stream
+
+plot_stream([(["attention"], []), (["MLP"], [])])
+plt.show()
+
+# %% [markdown]
+# Read it as a bus line with many lanes, from left to right. Each part gets a copy of all lanes, and
+# puts what it makes back at the ⊕. Nothing is in the way of the stream itself.
+
+# %% [markdown]
+# ## The stream of a real model
+#
+# The storyteller of lesson 00 has 4 blocks, so 8 parts write to its stream. Let us listen: keep the
+# start and all 8 writes, for each token of a story.
+
+# %%
+from minigpt import from_pretrained
+
+model, tokenizer = from_pretrained("storyteller", verbose=False)
+model.double().requires_grad_(False)  # in double precision; we look, we do not train
+story = (
+    "Once upon a time there was a curious fox named Ruby, who lived in a teapot. "
+    "Every night she sang to her purple kite. "
+    "Next door lived Otto, a sleepy bear who snored like thunder. "
+    "One windy Sunday a seagull stole the kite. "
+    "First Ruby looked under the bed and found three kings. "
+    '"What colour is it?" asked Otto. "It is purple," sobbed Ruby. '
+    "In the end it was up the chimney. The moon was shining on it. "
+    "Nobody ever explained the three kings. "
+    "And what colour was the kite? It was"
+)
+ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(story)]])
+print(ids.size(1), "tokens")
+
+# %% [markdown]
+# A token's vector plus its position's vector starts the stream. (`ln_1` and `ln_2` are built next;
+# they prepare the copy that a part reads.)
+
+# %%
+parts = model.transformer
+stream = parts.wte(ids) + parts.wpe(torch.arange(ids.size(1)))
+names, writes = ["start"], [stream]
+for i, block in enumerate(parts.h):
+    for name, norm, part in [("attn", block.ln_1, block.attn), ("MLP", block.ln_2, block.mlp)]:
+        writes.append(part(norm(stream)))
+        stream = stream + writes[-1]
+        names.append(f"{name} {i}")
+writes = torch.cat(writes)  # (9 writes, T, C)
+assert torch.allclose(model.lm_head(parts.ln_f(stream)), model(ids), atol=1e-4)
+print("Nine writes, and their sum makes the model's own logits.")
+
+# %% [markdown]
+# **Predict:** how long are the vectors of the stream at the end, compared with the start? Longer,
+# shorter, the same?
+
+# %%
+lengths = writes.cumsum(dim=0).norm(dim=-1).mean(dim=-1)  # of the stream, after each write
+plt.bar(names, writes.norm(dim=-1).mean(dim=-1), color="#56B4E9", hatch="//", label="one write")
+plt.plot(names, lengths, "o-", color="#D55E00", label="the stream after it")
+plt.gca().set(xlabel="part, in the order of the computation", ylabel="length (mean over tokens)")
+plt.legend()
+plt.show()
+print(f"start {lengths[0]:.1f}, end {lengths[-1]:.1f}")
+
+# %% [markdown]
+# The stream (line) grows at almost every stop, to fifty times its start. The hatched bars say who
+# writes: the MLPs shout, attention speaks softly.
+
+# %% [markdown]
+# That is a problem for the readers. A part in the last block gets numbers fifty times as large as
+# one in the first. Each needs the volume turned to the same level. That is LayerNorm's job.
+
+# %% [markdown]
+# ## LayerNorm, by hand
+#
+# Take one row. Subtract its mean $\mu$, then divide by its **standard deviation** $\sigma$: the
+# typical distance from the mean. $\sigma^2$ is the **variance**, the mean of the squared distances.
+#
+# $$\hat x_c = \frac{x_c - \mu}{\sqrt{\sigma^2 + \varepsilon}}$$
+
+# %%
+row = x[5]  # ?
+mean = row.sum() / 6
+variance = ((row - mean) ** 2).sum() / 6
+result = (row - mean) / (variance + 1e-5).sqrt()
+steps = torch.stack([row, row - mean, result])
+viz.table(steps, columns, rows=["the row of ?", "minus its mean", "divided by σ"])
+
+# %% [markdown]
+# Mean 0, variance 1: every row comes out like this. **Predict:** and if the row were 100 times as
+# loud? Or if 7 were added to all of it?
+
+
+# %%
+def normalise(x):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    variance = (centred**2).mean(dim=-1, keepdim=True)
+    return centred / (variance + 1e-5).sqrt()
+
+
+rows = ["?", "100 times ?", "? plus 7"]
+viz.table(normalise(torch.stack([row, 100 * row, row + 7])), columns, rows=rows)
+
+# %% [markdown]
+# The same, to two digits. LayerNorm keeps the *shape* of a row and forgets its loudness. It looks
+# along the channels of one word; other words do not matter.
+
+# %% [markdown]
+# What is the small ε for? **Predict:** a row of zeros has σ = 0. What comes out of it, with ε and
+# without?
+
+# %%
+zeros = torch.zeros(1, 6)
+print("with ε:   ", normalise(zeros)[0])
+print("without ε:", ((zeros - zeros.mean()) / zeros.var(correction=0).sqrt())[0])
+
+# %% [markdown]
+# Without it, 0 / 0 is `nan`, and one `nan` spoils a whole model. ε sits *inside* the root. GPT-2's
+# is 0.00001.
+
+# %% [markdown]
+# Last, each channel gets a learned factor and a learned shift. They start as 1 and 0, and their
+# names in the checkpoint are `weight` and `bias` (Ba et al. 2016).
+#
+# $$\text{LayerNorm}(x) = \text{weight} \cdot \hat x + \text{bias}$$
+
+
+# %%
+class LayerNorm(nn.Module):
+    def __init__(self, n_embd):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_embd))
+        self.bias = nn.Parameter(torch.zeros(n_embd))
+        self.normalise = normalise  # an attribute, so that mistakes can be put in later
+
+    def forward(self, x):
+        return self.weight * self.normalise(x) + self.bias
+
+
+torch.manual_seed(0)
+batch = 3 + 5 * torch.randn(2, 10, 768)
+assert torch.allclose(LayerNorm(768)(batch), nn.LayerNorm(768)(batch), atol=1e-5)
+print("Yours equals PyTorch's own LayerNorm.")
+
+# %% [markdown]
+# Back to the growing stream. **Predict** the lengths after `normalise`. There are 128 channels,
+# with variance 1 each.
+
+# %%
+streams = writes.cumsum(dim=0)[:, -1]  # the last token, after each write: (9, 128)
+lengths = torch.stack([streams.norm(dim=-1), normalise(streams).norm(dim=-1)])
+viz.table(lengths, names, rows=["length", "normalised"])
+
+# %% [markdown]
+# All are √128 = 11.31 long, whatever they were before. Every part reads at the same volume.
+
+# %% [markdown]
+# ## Why a bend is needed
+#
+# Now the second part. A **linear layer** is a product with a matrix. Two in a row look stronger
+# than one. **Predict:** are they?
+
+# %%
+torch.manual_seed(0)
+first, second = torch.randn(6, 24), torch.randn(24, 6)
+one = first @ second  # a single 6 by 6 matrix
+assert torch.allclose((x @ first) @ second, x @ one, atol=1e-4)
+print("Two linear layers equal one.")
+
+# %% [markdown]
+# They are not. Something that bends must stand between them. The simplest bend is **ReLU**:
+# negative numbers become 0. GPT-2 uses a smooth one, **GELU** (Hendrycks and Gimpel 2016).
+
+# %% [markdown]
+# GELU multiplies $x$ by Φ(x), the chance that a standard normal number lies below $x$. The exact
+# form has the function erf in it. GPT-2 has an approximation by tanh:
+#
+# $$\text{GELU}(x) \approx \frac{x}{2}\left(1 + \tanh\left(\sqrt{\tfrac{2}{\pi}}\,
+# (x + 0.044715\, x^3)\right)\right)$$
+
+
+# %%
+def gelu(x):
+    return x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def exact_gelu(x):
+    return x / 2 * (1 + torch.erf(x / math.sqrt(2)))
+
+
+at = torch.linspace(-4, 4, 401)
+assert torch.allclose(gelu(at), F.gelu(at, approximate="tanh"), atol=1e-6)
+assert torch.allclose(exact_gelu(at), F.gelu(at), atol=1e-6)
+print("Both equal PyTorch's.")
+
+# %% [markdown]
+# **Predict:** how far apart are the two GELUs at most? 0.1, 0.01, 0.001?
+
+# %%
+_, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained")
+left.plot(at, gelu(at), label="GELU, tanh")
+left.plot(at, exact_gelu(at), ":", lw=3, label="GELU, erf")
+left.plot(at, at.relu(), "--", label="ReLU")
+left.set(title="three bends", xlabel="input", ylabel="output", xlim=(-4, 2.5), ylim=(-0.4, 2.5))
+left.legend()
+right.plot(at, 1000 * (gelu(at) - exact_gelu(at)))
+right.set(title="tanh minus erf", xlabel="input", ylabel="difference (thousandths)")
+plt.show()
+
+# %% [markdown]
+# Left, the dotted line lies on the solid one. Right, their difference: never more than half a
+# thousandth. ReLU (dashed) has a kink; GELU rounds it off and dips below 0.
+
+# %% [markdown]
+# Why smooth? Learning follows slopes. A number that ReLU cuts off has slope 0: it gets no signal at
+# all. **Predict** the sign of GELU's slope at −1.
+
+# %%
+points = torch.tensor([-3.0, -1.0, -0.5, 0.5, 1.0, 3.0], requires_grad=True)
+slopes = [torch.autograd.grad(bend(points).sum(), points)[0] for bend in (torch.relu, gelu)]
+viz.table(torch.stack(slopes), [f"at {p:g}" for p in points.tolist()], rows=["ReLU", "GELU"])
+
+# %% [markdown]
+# Negative, and not 0. Below zero GELU still passes some signal on, and ReLU none.
+
+# %% [markdown]
+# ## The MLP, by hand
+#
+# Two linear layers with a bend between: that is the **MLP** (multi-layer perceptron). The bend lets
+# it do what no matrix can, say *and*.
+
+# %% [markdown]
+# All six words heard something. Only `?` should *answer*: who asks **and** heard. One hidden number
+# will do, positive only then:
+#
+# $$h = \text{GELU}(30 \cdot \text{asks} + \text{heard} - 30)$$
+
+# %% [markdown]
+# **Predict** $h$ for `?`, which asks and heard 10. And for `kite`, which heard 15?
+
+# %%
+hidden = gelu(30 * x[:, ASKS] + x[:, HEARD] - 30)
+made = torch.zeros_like(x)
+made[:, ANSWERS] = hidden
+viz.table(x + made, columns, rows=words)
+
+# %% [markdown]
+# `?` answers 10: red. For the others the sum is far below 0, and GELU shuts the gate.
+
+# %% [markdown]
+# In GPT-2 the hidden row is four times as wide as the stream: C → 4C → C. So there are 4C such
+# gates, all learned. `c_fc` goes in, `c_proj` out.
+
+
+# %%
+class MLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        C = config.n_embd
+        self.c_fc = nn.Linear(C, 4 * C)
+        self.c_proj = nn.Linear(4 * C, C)
+        self.bend = gelu  # an attribute, for the mistakes to come
+
+    def forward(self, x):  # (B, T, C) -> (B, T, C)
+        return self.c_proj(self.bend(self.c_fc(x)))
+
+
+# %% [markdown]
+# First stage against last: put the hand-made gate into it. It is the first of 24; the others stay
+# empty.
+
+# %%
+from minigpt import GPTConfig
+
+mlp = MLP(GPTConfig(n_embd=6, n_head=1)).requires_grad_(False)
+for parameter in mlp.parameters():
+    parameter.zero_()
+mlp.c_fc.weight[0, ASKS], mlp.c_fc.weight[0, HEARD], mlp.c_fc.bias[0] = 30, 1, -30
+mlp.c_proj.weight[ANSWERS, 0] = 1
+assert torch.allclose(mlp(x), made)
+print("The MLP equals the hand-made gate.")
+
+# %% [markdown]
+# Attention mixes words, the MLP mixes channels. **Predict:** change the third word only, `fell`.
+# Whose output changes, in each part?
+
+# %%
+changed = x.clone()
+changed[2, SAYS], changed[2, HEARD] = 30, 50
+felt = [(part(changed) - part(x)).abs().amax(dim=1) > 1e-3 for part in (attend, mlp)]
+marks = [["yes" if feels else "no" for feels in pair] for pair in zip(*felt)]
+viz.table(marks, ["attention", "MLP"], rows=words)
+
+# %% [markdown]
+# In attention, `fell` itself and the later words that average; `?` looks only at `red`. In the MLP,
+# `fell` alone.
+
+# %% [markdown]
+# ## The block
+#
+# Now put it together. A part reads a *normalised copy*, and adds to the stream itself. This order
+# is called **pre-norm**, because the norm comes before the part:
+#
+# $$x \leftarrow x + \text{attn}(\text{ln}_1(x)) \qquad
+# x \leftarrow x + \text{mlp}(\text{ln}_2(x))$$
+
+# %%
+plot_stream([(["LayerNorm", "attention"], []), (["LayerNorm", "MLP"], [])], "pre-norm")
+plt.show()
+
+# %% [markdown]
+# LayerNorm stands beside the stream, never on it. The line runs through from the first token vector
+# to the last block, with nothing but pluses on it.
+
+
+# %%
+from minigpt.model import CausalSelfAttention  # yours, from lesson 03
+
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.ln_1 = LayerNorm(config.n_embd)
+        self.attn = CausalSelfAttention(config)
+        self.ln_2 = LayerNorm(config.n_embd)
+        self.mlp = MLP(config)
+
+    def forward(self, x, cache=None):  # the cache is for lesson 07
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+# %% [markdown]
+# ## The proof: equal to the package
+#
+# Give yours the package's weights, in GPT-2's size, and the same batch. All weights are shuffled
+# first: a LayerNorm that has just been born would hide mistakes in its weight and bias.
+
+# %%
+from minigpt import model as package
+
+config = GPTConfig.preset("gpt2")
+torch.manual_seed(0)
+theirs, yours = package.Block(config), Block(config)
+for parameter in theirs.parameters():
+    nn.init.normal_(parameter, std=0.1)
+yours.load_state_dict(theirs.state_dict())
+with torch.no_grad():
+    difference = (yours(batch) - theirs(batch)).abs().max() / theirs(batch).abs().max()
+assert difference < 1e-5
+print("Equal.")
+
+# %% [markdown]
+# That is GPT-2's block. **Predict:** which part holds most of its weights?
+
+# %%
+counts = {name: sum(p.numel() for p in part.parameters()) for name, part in yours.named_children()}
+total = sum(counts.values())
+rows = [[name, f"{n:,}", f"{n / total:.1%}"] for name, n in counts.items()]
+viz.table([*rows, ["together", f"{total:,}", ""]], ["part", "weights", "share"])
+
+# %% [markdown]
+# The MLP, with two thirds: 8C² against attention's 4C². LayerNorms cost next to nothing.
+
+# %% [markdown]
+# ## Why pre-norm? 24 blocks
+#
+# The first transformer had it the other way round: **post-norm**, the LayerNorm *on* the stream,
+# after each plus (Vaswani et al. 2017).
+
+# %%
+plot_stream([(["attention"], ["LayerNorm"]), (["MLP"], ["LayerNorm"])], "post-norm")
+plt.show()
+
+# %% [markdown]
+# Now nothing flows past the LayerNorms. Does it matter? We stack 24 blocks three ways: pre-norm,
+# post-norm, and without the plus.
+
+
+# %%
+class PostNorm(Block):
+    def forward(self, x, cache=None):
+        x = self.ln_1(x + self.attn(x))
+        return self.ln_2(x + self.mlp(x))
+
+
+class NoPlus(Block):
+    def forward(self, x, cache=None):
+        return self.mlp(self.ln_2(self.attn(self.ln_1(x))))
+
+
+# %% [markdown]
+# When a model learns, the loss sends each weight a **gradient**: which way to change, and how
+# strongly. It travels from the last block back to the first. A block whose gradient is nearly 0
+# learns nothing. So we measure its length (its **norm**) in each block.
+
+
+# %%
+def tower(kind):
+    torch.manual_seed(0)
+    config = GPTConfig(vocab_size=1024, block_size=32, n_layer=24, n_head=4, n_embd=64)
+    model = package.GPT(config)
+    for i in range(24):
+        model.transformer.h[i] = kind(config)
+    for module in model.transformer.h.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_normal_(module.weight)  # the start that was usual then
+            nn.init.zeros_(module.bias)
+    return model.double()  # double precision: the picture is the same on every machine
+
+
+# %% [markdown]
+# We measure at the first step of training and again after 15 steps on stories. (Training is lesson
+# 06; here it is a loop of five lines.)
+
+# %%
+from itertools import islice
+
+from minigpt import Stories
+
+text = "<|endoftext|>".join(islice(Stories(seed=3), 100))
+corpus = torch.tensor(tokenizer.encode(text, allowed_special={"<|endoftext|>"}))
+
+
+def gradient_norms(model, steps=15):
+    generator, norms = torch.Generator().manual_seed(0), []
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(steps + 1):
+        starts = torch.randint(len(corpus) - 33, (8,), generator=generator)
+        ids = torch.stack([corpus[start : start + 33] for start in starts])
+        loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        gradients = [[p.grad.norm() for p in block.parameters()] for block in model.transformer.h]
+        norms.append([torch.stack(each).norm().item() for each in gradients])
+        optimizer.step()
+    return norms[0], norms[-1]
+
+
+# %% [markdown]
+# **Predict:** in which of the three does the gradient get through to block 1? At the first step?
+# And after fifteen?
+
+# %%
+kinds = {"pre-norm": Block, "post-norm": PostNorm, "no plus": NoPlus}
+measured = {name: gradient_norms(tower(kind)) for name, kind in kinds.items()}
+_, axes = plt.subplots(1, 2, figsize=(8.2, 3.4), sharey=True, layout="constrained")
+for ax, when, title in zip(axes, (0, 1), ("first step", "after 15 steps")):
+    for style, (name, norms) in zip(("o-", "s--", "^:"), measured.items()):
+        ax.plot(range(1, 25), norms[when], style, markersize=4, label=name)
+    ax.set(title=title, xlabel="block (24 is next to the loss)", yscale="log")
+axes[0].set_ylabel("gradient norm of its weights")
+axes[1].legend()
+plt.show()
+
+# %% [markdown]
+# At the first step all three look well. After fifteen, pre-norm (solid) is still level. In
+# post-norm (dashed) and without the plus (dotted) the gradient has died on its way down.
+
+# %%
+rows = [
+    [f"{norms[when][0] / norms[when][-1]:.1g}" for when in (0, 1)] for norms in measured.values()
+]
+viz.table(rows, ["first step", "after 15 steps"], rows=list(measured))
+
+# %% [markdown]
+# The table divides block 1's gradient by block 24's. In post-norm the low blocks get less than a
+# thousandth: they have stopped learning. Post-norm models *can* be trained, by starting gently;
+# that is what warm-up was for (Xiong et al. 2020; lesson 06).
+
+# %% [markdown]
+# ## Who wrote the answer?
+#
+# Pre-norm has a second gift. The stream at the end is a plain *sum*. So you can ask each part for
+# its share. Our story ends: *And what colour was the kite? It was* …
+
+# %% [markdown]
+# Lesson 03 found a head that looks back at the colour. Here it is the first one of block 1.
+
+# %%
+from minigpt.interpret import attention_patterns
+
+look = attention_patterns(model, ids)[1, 0, 0, -1]  # block 1, first head, from the last token
+at_purple = ids[0] == tokenizer.encode(" purple")[0]
+print(f"It spends {look[at_purple].sum():.0%} of its look on purple.")
+
+# %% [markdown]
+# **Predict:** is it attention in block 1, then, that writes the answer?
+
+# %%
+purple, *others = (
+    tokenizer.encode(f" {c}")[0] for c in ["purple", "golden", "green", "red", "blue"]
+)
+U = model.lm_head.weight  # a row for each token of the vocabulary
+direction = U[purple] - U[others].mean(dim=0)  # purple, rather than another colour
+last = writes[:, -1]  # the nine writes of the last token
+centred = last - last.mean(dim=-1, keepdim=True)
+sigma = last.sum(dim=0).std(correction=0)
+shares = (parts.ln_f.weight * centred / sigma) @ direction  # LayerNorm divides all by one number
+logits = model(ids)[0, -1]
+whole = logits[purple] - logits[others].mean()
+assert torch.allclose(shares.sum() + parts.ln_f.bias @ direction, whole, atol=1e-3)
+print(f"purple leads by {whole:.1f}; the shares add up")
+
+# %% [markdown]
+# The score of a token is called its logit. Purple's lead over four other colours, cut into nine
+# shares:
+
+# %%
+figure, ax = plt.subplots(figsize=(6.4, 3.2))
+bars = ax.barh(names, shares)
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.invert_yaxis()
+ax.set(xlabel="share of purple's lead (logits)", ylabel="written by", xlim=(-1, 8))
+plt.show()
+
+# %% [markdown]
+# Hardly: the last two MLPs write nearly all of it. But where did they get it from? Test it: leave
+# out one write, let all later parts run, and read the chance of purple.
+
+
+# %%
+def chance_without(left_out):
+    stream = writes[0][None]
+    for i, block in enumerate(parts.h):
+        if f"attn {i}" != left_out:
+            stream = stream + block.attn(block.ln_1(stream))
+        if f"MLP {i}" != left_out:
+            stream = stream + block.mlp(block.ln_2(stream))
+    return model.lm_head(parts.ln_f(stream))[0, -1].softmax(dim=-1)[purple].item()
+
+
+chances = [100 * chance_without(name) for name in names[1:]]
+bars = plt.barh(names[1:], chances, color="#E69F00", hatch="..")
+plt.bar_label(bars, fmt="%.0f", padding=3)
+plt.gca().invert_yaxis()
+plt.gca().set(xlabel="chance of purple (%)", ylabel="left out", xlim=(0, 112))
+plt.show()
+
+# %% [markdown]
+# Leave out `attn 1`, or a part of block 0 below it, and purple is all but gone. Leave out an MLP
+# above, and the others fill in. So `attn 1` *fetches* the colour and writes it in lanes of its own;
+# the MLPs turn it into a word. That is what a bus is for.
+
+# %% [markdown]
+# ## The usual mistakes
+#
+# All of them run, and return the right shape. To see what each one does, we put your blocks into
+# the storyteller, with its weights, and let it read 20 new stories.
+
+
+# %%
+from copy import deepcopy
+
+tests = [
+    torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(s)]]) for s in islice(Stories(9), 20)
+]
+
+
+def storyteller_with(kind=Block, norm=normalise, bend=gelu):
+    changed = deepcopy(model)
+    for i, old in enumerate(model.transformer.h):
+        new = kind(model.config).double().requires_grad_(False)
+        new.load_state_dict(old.state_dict())
+        new.ln_1.normalise = new.ln_2.normalise = norm
+        new.mlp.bend = bend
+        changed.transformer.h[i] = new
+    return changed
+
+
+# %% [markdown]
+# The **loss** is the mean surprise at the true next token, in nats (lesson 00). Beside it we print
+# by how much the logits of our story differ from the right ones, at most.
+
+
+# %%
+def loss_of(model):
+    losses = [F.cross_entropy(model(t)[0, :-1], t[0, 1:], reduction="sum") for t in tests]
+    return sum(losses).item() / sum(t.size(1) - 1 for t in tests)
+
+
+def try_out(name, **mistake):
+    wrong = storyteller_with(**mistake)
+    results.append((name, loss_of(wrong), (wrong(ids) - model(ids)).abs().max().item()))
+    print(f"{name}: loss {results[-1][1]:.3f} nats, logits off by up to {results[-1][2]:.1g}")
+
+
+results, yours = [], storyteller_with()
+assert torch.allclose(yours(ids), model(ids))
+print(f"right: loss {loss_of(yours):.3f} nats, logits equal")
+
+# %% [markdown]
+# So your block reads stories as well as the package's. Now the mistakes. **1. Post-norm**, and **2.
+# no plus**. **Predict:** do weights that were trained with pre-norm survive?
+
+# %%
+try_out("post-norm", kind=PostNorm)
+try_out("no plus", kind=NoPlus)
+print(f"knowing nothing: {math.log(1024):.3f} nats")
+
+# %% [markdown]
+# No. Without the plus it is as bad as knowing nothing: all 1,024 tokens equally likely, ln 1024.
+
+# %% [markdown]
+# **3. The plus in the wrong place:** added to the normalised copy, not to the stream. It is an easy
+# slip, `x = self.ln_1(x)`. **Predict** how the length of the stream develops.
+
+
+# %%
+class AddsToCopy(Block):
+    def forward(self, x, cache=None):
+        x = self.ln_1(x)
+        x = x + self.attn(x)
+        x = self.ln_2(x)
+        return x + self.mlp(x)
+
+
+try_out("plus on the copy", kind=AddsToCopy)
+for name, kind in [("right", Block), ("wrong", AddsToCopy)]:
+    stream, lengths = writes[0][None], []
+    for block in storyteller_with(kind).transformer.h:
+        stream = block(stream)
+        lengths.append(stream.norm(dim=-1).mean())
+    plt.plot(lengths, {"right": "o-", "wrong": "s--"}[name], label=name)
+plt.gca().set(xlabel="after block", ylabel="length of the stream", ylim=0, xticks=range(4))
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# Right (solid), the stream grows: each part adds to all that is there. Wrong (dashed), it falls
+# behind: every LayerNorm turns down what the parts before have written.
+
+# %% [markdown]
+# **4. The unbiased variance.** `x.var()` divides by C − 1, not by C: PyTorch's default.
+# **Predict:** for which width does that matter most?
+
+
+# %%
+def unbiased(x):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / (x.var(dim=-1, keepdim=True) + 1e-5).sqrt()
+
+
+rows = [[C, 100 * (math.sqrt(C / (C - 1)) - 1)] for C in (6, 128, 768)]
+try_out("unbiased variance", norm=unbiased)
+viz.table(rows, ["channels C", "σ too large by (%)"])
+
+# %% [markdown]
+# For small ones. At 128 channels the loss does not show it. But the logits are off, and loaded
+# weights will never match the original.
+
+# %% [markdown]
+# **5. ε in the wrong place:** added to σ, outside the root. **Predict:** which rows feel that, loud
+# ones or quiet ones?
+
+
+# %%
+def outside(x):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / (x.std(dim=-1, keepdim=True, correction=0) + 1e-5)
+
+
+try_out("ε outside the root", norm=outside)
+quiet = torch.stack([row * factor for factor in (1, 0.01, 0.001, 0.0001)])
+lengths = torch.stack([norm(quiet).norm(dim=-1) for norm in (normalise, outside)])
+viz.table(lengths, ["?", "? / 100", "? / 1,000", "? / 10,000"], rows=["inside", "outside"])
+
+# %% [markdown]
+# Quiet ones. Inside the root, ε = 0.00001 counts like a σ of √ε = 0.003; outside, like 0.00001.
+# Inside, whispers stay quiet; outside, they are blown up.
+
+# %% [markdown]
+# **6. Normalising over time**, `dim=-2`, and **7. over the batch**, `dim=0`. **Predict:** change
+# the last word only. Who feels it? And what is left of a batch of one text?
+
+
+# %%
+def along(dim):
+    def wrong(x):
+        centred = x - x.mean(dim=dim, keepdim=True)
+        return centred / ((centred**2).mean(dim=dim, keepdim=True) + 1e-5).sqrt()
+
+    return wrong
+
+
+two = torch.stack([x, x.flip(0)])  # a batch of two texts
+later = two.clone()
+later[0, 5] += 1  # the last word of the first text
+rows = []
+for name, norm in [("channels", normalise), ("time", along(-2)), ("batch", along(0))]:
+    felt = (norm(later) - norm(two)).abs().amax(dim=2) > 1e-4
+    alone = norm(x[None]).abs().max().item()
+    rows.append([name, felt[0, :5].sum().item(), felt[1].sum().item(), alone])
+felt_by = [
+    "earlier words that feel it",
+    "words of the other text",
+    "largest number, one text alone",
+]
+viz.table(rows, ["normalised over", *felt_by])
+
+# %% [markdown]
+# Over time, all five earlier words feel it: the future leaks in. Over the batch, the *other* text
+# feels it. And one text alone equals its own mean, so nothing is left: all 0.
+
+# %%
+try_out("over time", norm=along(-2))
+try_out("over the batch", norm=along(0))
+
+# %% [markdown]
+# **8. erf for tanh**, and **9. ReLU**. The two GELUs differ by half a thousandth at most.
+# **Predict:** which mistake does the loss show?
+
+# %%
+try_out("erf GELU", bend=exact_gelu)
+try_out("ReLU", bend=torch.relu)
+
+# %% [markdown]
+# Neither, much. erf is the hardest to see: only a comparison with the right logits finds it.
+
+# %% [markdown]
+# **10. One LayerNorm for both parts.** In your block, `self.ln_2 = self.ln_1`. **Predict:** does
+# loading the weights complain?
+
+
+# %%
+class Shared(Block):
+    def __init__(self, config):
+        super().__init__(config)
+        self.ln_2 = self.ln_1
+
+
+try_out("one shared LayerNorm", kind=Shared)
+print(f"{sum(p.numel() for p in Shared(model.config).parameters()):,} weights in a block,", end=" ")
+print(f"not {sum(p.numel() for p in Block(model.config).parameters()):,}")
+
+# %% [markdown]
+# No: both names exist, and whoever loads last wins. The logits are off all the same. Counting the
+# weights finds it: two rows of 128 are missing.
+
+# %% [markdown]
+# All ten, in a picture. **Predict:** how many could you find by looking at the loss?
+
+# %%
+_, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.8), sharey=True, layout="constrained")
+found = [name for name, _, _ in results]
+left.barh(found, [loss for _, loss, _ in results], color="#0072B2")
+right.barh(found, [off for _, _, off in results], color="#E69F00", hatch="//")
+left.invert_yaxis()
+left.axvline(loss_of(model), color="black", ls="--")
+left.set(xlabel="loss (nats per token)", ylabel="mistake")
+right.set(xlabel="logits off by up to", xscale="log", xlim=(1e-3, 100))
+plt.show()
+
+# %% [markdown]
+# Left, the dashed line is the right loss: five of ten mistakes stop at it. Right, all ten are seen;
+# your own block's logits were equal. Compare with something independent: a good loss proves
+# nothing.
+
+# %% [markdown]
+# ## In short
+#
+# - The **residual stream** carries everything a word knows. Parts read a copy and **add**.
+# - **LayerNorm** gives every reader the same volume: along the channels, variance over C, ε inside
+#   the root. It stands beside the stream: **pre-norm**.
+# - **Attention** fetches from other words; the **MLP**, with **GELU** in tanh form, thinks about
+#   each word alone, and holds two thirds of the weights.
+
+# %% [markdown]
+# **Your turn.** Make `kite` ask too (`x[1, ASKS] = 1`) and run all: what does it answer, and why?
+# Then let the tower start gently, with `nn.init.normal_(module.weight, std=0.02)`: does post-norm
+# live?
+#
+# **Next:** lesson 05 stacks your blocks into GPT-2.
