@@ -1,4 +1,7 @@
-"""Run the benches: `make bench`, or `python -m benchmarks decoding --peer nanoGPT=FOLDER`."""
+"""Run the benches: `make bench`, or `python -m benchmarks decoding --peer nanoGPT=FOLDER`.
+
+`python -m benchmarks report` writes what was measured last into benchmarks/README.md.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,18 @@ BENCHES = (
     "loading",
     "training_step",
     "time_to_loss",
+    "by_size",
     "storyteller",
     "decoding",
     "memory",
+    "gpu",
 )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=", ".join(BENCHES))
     parser.add_argument(
         "--peer",
@@ -34,6 +41,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small inputs, few rounds")
     arguments = parser.parse_args()
+    if arguments.benches == ["report"]:
+        importlib.import_module("benchmarks.report").write()
+        return
     try:
         peers = parse_peers(arguments.peer)
         for name in arguments.benches:

@@ -105,13 +105,22 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds / 1e-6:.3g} µs"
 
 
+def details(result: Result) -> str:
+    """List the further figures, one a line."""
+    lines = []
+    for name, value in result.notes.items():
+        if isinstance(value, dict):
+            value = "; ".join(f"{key}: {part}" for key, part in value.items())
+        lines.append(f"- {name}: {value}")
+    return "\n".join(lines)
+
+
 def publish(result: Result) -> None:
     """Print the table and write the result, with the machine, as JSON."""
     print(f"\n## {result.title}\n")
     if result.seconds:
         print(table(result), "\n")
-    for name, value in result.notes.items():
-        print(f"- {name}: {value}")
+    print(details(result))
     RESULTS.mkdir(exist_ok=True)
     content = {"machine": machine(), **vars(result)}
     path = RESULTS / f"{result.name}.json"

@@ -11,10 +11,9 @@ import torch
 
 from benchmarks.harness import Result, interleave, publish
 from benchmarks.peers import load_file
-from minigpt.compiling import compiled
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.training import TrainConfig, make_optimizer, model_loss, train_step
+from minigpt.training import TrainConfig, compiled_loss, make_optimizer, model_loss, train_step
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def ours(task: Task, precision: str, compile: bool = False):
     """Return a function that makes the steps with this package's own train_step."""
     model = GPT(GPTConfig(block_size=task.T, **task.sizes)).train()
     optimizer = make_optimizer(model, TrainConfig())
-    loss_of = compiled(model_loss) if compile else model_loss
+    loss_of = compiled_loss() if compile else model_loss
     batch = task.batch()
 
     def steps() -> None:

@@ -43,6 +43,10 @@ def add_generate(commands) -> None:
     add("--seed", type=int, metavar="N", help="the same seed gives the same text")
     add("--samples", type=int, default=1, metavar="N", help="how many texts, one after another")
     add("--dtype", choices=("fp32", "bf16"), default="fp32", help="precision of the weights (fp32)")
+    add(
+        "--quantize", choices=("int8",), help="round the weights to 8 bits: a quarter of the memory"
+    )
+    add("--compile", action="store_true", help="compile first: seconds, then faster (C++ compiler)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
 
 
@@ -66,6 +70,7 @@ def add_train(commands) -> None:
     add("--lr", type=float, help="learning rate after warm-up (muon 0.005, adamw 0.001)")
     add("--optimizer", choices=("adamw", "muon"), help="(muon)")
     add("--precision", choices=("auto", "fp32", "bf16"), help="(auto)")
+    add("--compile", action="store_true", help="compile first: a minute, then faster steps")
     add("--device", help="auto, cpu, cuda or mps (auto)")
     add("--seed", type=int, metavar="N", help="decides first weights and order of the data (1337)")
 

@@ -6,6 +6,7 @@ from memory, if nothing else is in the way: PyTorch's products and the Python be
 
 from __future__ import annotations
 
+import sys
 from weakref import WeakKeyDictionary
 
 import torch
@@ -85,13 +86,15 @@ class CompiledStep:
         self.step = compiled(step, fullgraph=True, options=no_checks)
         self.weights = [*model.parameters(), *model.buffers()]
         self.model = shared_copy(model).eval()
-        replace_linear(self.model, RowLinear)
+        if model.transformer.wpe.weight.device.type == "cpu":
+            replace_linear(self.model, RowLinear)
         for block in self.model.transformer.h:
             if block.attn.attend is fused_attention:
                 block.attn.attend = single_query_attention
         print(
             f"compiling the next token of {len(self.model.transformer.h)} layers for batch "
             f"{batch_size}: this takes 10 to 40 seconds, once for this model",
+            file=sys.stderr,  # standard output is for the text
             flush=True,
         )
 
@@ -106,6 +109,7 @@ class CompiledStep:
         torch._dynamo.mark_dynamic(seen, 0)
         # Compiled code takes sizes of 0 and 1, and a cache just full, for cases of their own.
         run = self.step if 1 < cache.length < cache.room - 1 else step
+        idx = idx.long().contiguous()  # unchecked, so it has to be what was compiled for
         logits = run(self.model, idx, cache, seen)
         for layer in cache.layers:
             layer.length += 1

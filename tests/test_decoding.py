@@ -71,7 +71,7 @@ def test_compiled_tokens_are_the_readable_ones_past_the_context_and_compile_once
     for prompt in (torch.tensor([[7]]), torch.tensor([[1, 2, 3]]), torch.arange(40)[None]):
         fast = generate(model, prompt, 40, temperature=0, compile=True)
         assert fast.equal(generate(model, prompt, 40, temperature=0))
-    assert capsys.readouterr().out.count("compiling the next token") == 1
+    assert capsys.readouterr().err.count("compiling the next token") == 1
 
 
 @needs_compiler

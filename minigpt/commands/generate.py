@@ -89,7 +89,11 @@ def run(args: argparse.Namespace) -> int:
     prompt = read_prompt(args.prompt)
     device = choose_device(args.device)
     model, tokenizer = from_pretrained(
-        args.model, dtype=DTYPES[args.dtype], device=device, verbose=False
+        args.model,
+        dtype=DTYPES[args.dtype],
+        quantize=args.quantize,
+        device=device,
+        verbose=False,
     )
     if tokenizer is None:
         raise ValueError(f"{args.model} has no tokenizer.json beside it, and GPT-2's does not fit")
@@ -98,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         generator.seed()  # another text each time
     else:
         generator.manual_seed(args.seed)
-    settings = {key: getattr(args, key) for key in ("temperature", "top_k", "top_p")}
+    settings = {key: getattr(args, key) for key in ("temperature", "top_k", "top_p", "compile")}
     settings["generator"] = generator
     for number in range(1, args.samples + 1):
         if args.samples > 1:

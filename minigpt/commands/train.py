@@ -32,13 +32,14 @@ DEFAULTS = {
     "lr": None,  # None: what suits the optimizer
     "optimizer": "muon",
     "precision": "auto",
+    "compile": False,
     "device": "auto",
     "seed": 1337,
     "warmup_steps": None,  # None: a tenth of the steps, at most 100
 }
 CORPORA = ("stories", *TEXTS)
 LEARNING_RATES = {"muon": 5e-3, "adamw": 1e-3}
-MAY_CHANGE = {"steps", "device"}  # when a run is resumed
+MAY_CHANGE = {"steps", "compile", "device"}  # when a run is resumed
 
 
 def complete(folder: Path, given: dict, resume: bool) -> dict:
@@ -66,7 +67,7 @@ def complete(folder: Path, given: dict, resume: bool) -> dict:
             option = f"--{key.replace('_', '-')}"
             raise ValueError(
                 f"the run in {folder} was started with {option} {saved[key]}, not {given[key]}; "
-                "only --steps and --device may change"
+                "only --steps, --compile and --device may change"
             )
     return saved | given
 
@@ -110,7 +111,7 @@ def build_model(settings: dict, vocab_size: int) -> GPT:
 
 def training_config(settings: dict) -> TrainConfig:
     """Translate the settings."""
-    same = ("batch_size", "warmup_steps", "optimizer", "precision", "device", "seed")
+    same = ("batch_size", "warmup_steps", "optimizer", "precision", "compile", "device", "seed")
     return TrainConfig(
         max_steps=settings["steps"],
         max_lr=settings["lr"],

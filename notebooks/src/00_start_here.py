@@ -30,14 +30,14 @@ for check in run_checks():
 # | lesson | you build | now |
 # | --- | --- | --- |
 # | 00 start here | nothing yet: you look at all of it | ✓ |
-# | 01 tokenizer | text to numbers and back | |
-# | 02 data | batches, and a first tiny model | |
+# | 01 tokenizer | text to numbers and back | ✓ |
+# | 02 data | batches, and a first tiny model | ✓ |
 # | 03 attention | how a model looks back | ✓ |
-# | 04 block | the part that GPT-2 repeats | |
-# | 05 gpt | the whole model, and what it costs | |
-# | 06 training | how it learns | |
-# | 07 sampling | how it writes | |
-# | 08 pretrained | OpenAI's weights in your model | |
+# | 04 block | the part that GPT-2 repeats | ✓ |
+# | 05 gpt | the whole model, and what it costs | ✓ |
+# | 06 training | how it learns | ✓ |
+# | 07 sampling | how it writes | ✓ |
+# | 08 pretrained | OpenAI's weights in your model | ✓ |
 # | 09 heads | what goes on inside | |
 # | 10 tasks | put it to use, and measure it | |
 # | 11 scaling | faster and larger | |
@@ -435,5 +435,6 @@ except ValueError as error:
 # one token more, and again. The **loss** is the mean surprise, and here you know its floor.
 
 # %% [markdown]
-# **Next:** lesson 03 builds attention, from a loop to GPT-2's own layer. The other lessons, and
-# exercises that check your code, come with later releases.
+# **Next:** lesson 01 turns text into numbers. From there each lesson builds one part, until in
+# lesson 08 yours holds OpenAI's weights. Lessons 09 to 12, and exercises that check your code,
+# come with later releases.

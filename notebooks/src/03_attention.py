@@ -677,5 +677,4 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? Then let
 # `kite` ask too: set its *asks* to 1 at the top and run all.
 #
-# Exercises that check your code, and lesson 04, which puts this layer into a block, come with a
-# later release.
+# **Next:** lesson 04 puts this layer into a block.
