@@ -23,6 +23,7 @@ BENCHES = (
     "storyteller",
     "decoding",
     "memory",
+    "lessons",
     "gpu",
 )
 

@@ -86,7 +86,7 @@ class CompiledStep:
         self.step = compiled(step, fullgraph=True, options=no_checks)
         self.weights = [*model.parameters(), *model.buffers()]
         self.model = shared_copy(model).eval()
-        if model.transformer.wpe.weight.device.type == "cpu":
+        if model.device.type == "cpu":
             replace_linear(self.model, RowLinear)
         for block in self.model.transformer.h:
             if block.attn.attend is fused_attention:

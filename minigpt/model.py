@@ -300,6 +300,11 @@ class GPT(nn.Module):
         for block in self.transformer.h:
             block.attn.attend = attend
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; token ids have to be there too."""
+        return self.transformer.wpe.weight.device
+
     def num_parameters(self) -> int:
         """Count the weights; the tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())

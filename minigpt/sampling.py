@@ -128,7 +128,7 @@ def check_generate_arguments(
 ) -> None:
     """Raise ValueError for the first argument that is out of range, before any work is done."""
     check_ids(idx, model.config)
-    device = model.transformer.wpe.weight.device
+    device = model.device
     if idx.device != device:
         raise ValueError(f"idx is on {idx.device} and the model on {device}; move one with .to()")
     check_whole("max_new_tokens", max_new_tokens, least=0)

@@ -170,7 +170,7 @@ def draw_batches(
     model: GPT, data: Data, config: TrainConfig, count: int, generator, split: str = "train"
 ) -> list[tuple[Tensor, Tensor]]:
     """Draw batches of windows, on the model's device: each x and y (B, T) int64."""
-    device = model.transformer.wte.weight.device
+    device = model.device
     block_size = config.block_size or model.config.block_size
     batches = (data.batch(split, block_size, config.batch_size, generator) for _ in range(count))
     return [(x.to(device), y.to(device)) for x, y in batches]

@@ -123,7 +123,7 @@ def test_the_help_of_train_tells_its_defaults(capsys):
     words = " ".join(capsys.readouterr().out.split())
     for key, value in train_command.DEFAULTS.items():
         option = words.partition(f" --{key.replace('_', '-')} ")[2].partition(" --")[0]
-        assert value is None or f"{value})" in option, key
+        assert value in (None, False) or f"{value})" in option, key  # False: a switch, off
     for optimizer, rate in train_command.LEARNING_RATES.items():
         assert f"{optimizer} {rate}" in words
 
@@ -295,6 +295,25 @@ def test_the_bytes_of_an_unfinished_character_wait():
     fox = "🦊".encode()
     assert list(whole_characters([b"a", fox[:1], fox[1:3], fox[3:] + b"b"])) == ["a", "🦊b"]
     assert list(whole_characters([b"a", fox[:3]])) == ["a", "�"]  # cut off by --max-new-tokens
+
+
+def test_generate_in_int8_draws_from_the_rounded_model(run_folder, capsys):
+    options = ["--max-new-tokens", "12", "--temperature", "0", "--quantize", "int8"]
+    assert cli.main(["generate", "A", "--model", run_folder, *options]) == 0
+    model, tokenizer = from_pretrained(run_folder, quantize="int8", verbose=False)
+    idx = torch.tensor([encode_prompt("A", tokenizer)])
+    drawn = generate(model, idx, 12, temperature=0, stop_token=tokenizer.end_of_text)[0].tolist()
+    text = tokenizer.decode([id for id in drawn if id != tokenizer.end_of_text])
+    assert capsys.readouterr().out == text + "\n"
+
+
+@pytest.mark.parametrize("command", ["generate", "train"])
+def test_compile_without_a_compiler_is_refused_in_words(
+    command, run_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    where = ["--model", run_folder] if command == "generate" else ["--out", str(tmp_path), *TINY]
+    assert "'no-such-compiler' was not found" in refused(capsys, command, *where, "--compile")
 
 
 @pytest.mark.parametrize(

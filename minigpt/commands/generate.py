@@ -70,7 +70,7 @@ def write_sample(
 
     `settings` are those of `sampling.stream`: temperature, generator and so on.
     """
-    device = model.transformer.wte.weight.device
+    device = model.device
     idx = torch.tensor([encode_prompt(prompt, tokenizer)], device=device)  # (1, T)
     tokens = stream(model, idx, max_new_tokens, stop_token=tokenizer.end_of_text, **settings)
     ids = (int(token) for token in tokens)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from minigpt.commands.generate import write_sample
+from minigpt.compiling import check_compiler
 from minigpt.config import GPTConfig
 from minigpt.data import TEXTS, Data, load_data
 from minigpt.files import atomic_write
@@ -145,7 +146,7 @@ def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list
         print(f"Go on with: minigpt train --out {folder} --resume")
         return 130
     print(f"A sample, as from: minigpt generate --model {folder}\n")
-    generator = torch.Generator(model.transformer.wte.weight.device).manual_seed(settings["seed"])
+    generator = torch.Generator(model.device).manual_seed(settings["seed"])
     write_sample(model, data.tokenizer, "", 200, generator=generator)
     return 0
 
@@ -156,6 +157,8 @@ def run(args: argparse.Namespace) -> int:
     given = {key: value for key, value in vars(args).items() if key in DEFAULTS}
     settings = complete(folder, given, args.resume)
     config = training_config(settings)  # a wrong number is refused before data is prepared
+    if config.compile:
+        check_compiler()
     data = open_data(folder, settings)
     model = build_model(settings, data.tokenizer.vocab_size)
     announce(folder, settings, data, model)

@@ -121,6 +121,6 @@ class AttentionMap(PatternMap):
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, text: str, **start: int) -> None:
         ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
-        device = model.transformer.wte.weight.device
+        device = model.device
         patterns = attention_patterns(model, torch.tensor([ids], dtype=torch.int64, device=device))
         super().__init__(patterns[:, 0], token_labels(tokenizer, ids), **start)
