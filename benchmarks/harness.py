@@ -81,16 +81,30 @@ def table(result: Result) -> str:
              "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for name, seconds in result.seconds.items():
         ratios = result.ratios(name)
-        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        ratio, lowest, highest = map(show_ratio, (statistics.median(ratios), *spread(ratios)))
         goal = result.goals.get(name)
         verdict = ""
         if goal is not None:
-            verdict = f"{goal:g} {'met' if statistics.median(ratios) >= goal else 'NOT met'}"
+            verdict = f"{goal:.3g} {'met' if statistics.median(ratios) >= goal else 'NOT met'}"
         times = " | ".join(
             show_seconds(t) for t in (statistics.median(seconds), min(seconds), max(seconds))
         )
-        lines.append(f"| {name} | {times} | {ratio} | {verdict} |")
+        lines.append(f"| {name} | {times} | {ratio} ({lowest} to {highest}) | {verdict} |")
     return "\n".join(lines)
+
+
+def spread(numbers: list[float]) -> tuple[float, float]:
+    """Return the lowest and the highest."""
+    return min(numbers), max(numbers)
+
+
+def show_ratio(ratio: float) -> str:
+    """Write a ratio with two decimals, or with two digits if it is small.
+
+    >>> show_ratio(1.5), show_ratio(0.000657)
+    ('1.50', '0.00066')
+    """
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def show_seconds(seconds: float) -> str:

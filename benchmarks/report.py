@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks.harness import RESULTS, Result, details, table
+from benchmarks.harness import RESULTS, Result, details, show_ratio, table
 from minigpt.viz import use_style
 
 FOLDER = Path(__file__).parent
@@ -42,7 +42,7 @@ def plot_ratios(result: Result) -> None:
         ours = name.startswith(("minigpt", "import minigpt", "from minigpt"))
         axes.barh(i, middle, color="#0072B2" if ours else "#BBBBBB", hatch="" if ours else "//")
         axes.plot([min(ratios), max(ratios)], [i, i], color="black")
-        axes.text(max(ratios), i, f"  {middle:.2f}", va="center")
+        axes.text(max(ratios), i, f"  {show_ratio(middle)}", va="center")
         if name in result.goals:
             axes.plot([result.goals[name]] * 2, [i - 0.45, i + 0.45], color="#D55E00", lw=3)
     axes.axvline(1, color="black", lw=0.8, ls=":")
@@ -84,7 +84,8 @@ def section(result: Result) -> str:
         if result.baseline in result.seconds and len(result.seconds) > 1:
             plot_ratios(result)
             ours = ", ".join(
-                f"{name} {statistics.median(result.ratios(name)):.2f}" for name in result.seconds
+                f"{name} {show_ratio(statistics.median(result.ratios(name)))}"
+                for name in result.seconds
             )
             parts.append(f"![Times as fast as {result.baseline}: {ours}]({save(result.name)})")
         parts.append(table(result))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from types import FunctionType
 
 import torch
 
 
 def check_compiler() -> None:
-    """Raise OSError if PyTorch would find no C++ compiler, saying how to get one."""
+    """Raise OSError if what PyTorch compiles with is missing, saying how to get it."""
     usual = {"Windows": "cl", "Darwin": "clang++"}.get(platform.system(), "g++")
     compiler = os.environ.get("CXX") or usual
     if shutil.which(compiler) is None:
@@ -20,6 +22,11 @@ def check_compiler() -> None:
             f"compile=True needs a C++ compiler, and {compiler!r} was not found. Leave compile "
             "out, or install one. Linux: sudo apt install g++. macOS: xcode-select --install. "
             "Windows: Visual Studio Build Tools, then start from its Developer Command Prompt."
+        )
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        raise OSError(
+            "compile=True needs Python's own header files, and this Python came without them. "
+            "Leave compile out, or install them. Debian, Ubuntu: sudo apt install python3-dev."
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.compiling import compiled
+from minigpt.compiling import check_compiler, compiled
 from minigpt.config import GPTConfig
 from minigpt.data import Data
 from minigpt.model import GPT
@@ -23,6 +23,17 @@ from minigpt.training import (
 
 TINY = GPTConfig(vocab_size=8, block_size=16, n_layer=2, n_head=2, n_embd=16)
 QUICK = TrainConfig(max_steps=12, batch_size=4, max_lr=1e-2, warmup_steps=3, eval_interval=12)
+
+
+def can_compile() -> bool:
+    try:
+        check_compiler()
+    except OSError:
+        return False
+    return True
+
+
+needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
 
 
 def fresh_model(**changes) -> GPT:
@@ -40,6 +51,7 @@ def a_batch() -> tuple[torch.Tensor, torch.Tensor]:
     return ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
 
 
+@needs_compiler
 @pytest.mark.parametrize(("precision", "close"), [("fp32", 1e-5), ("bf16", 2e-2)])
 def test_a_compiled_step_gives_the_loss_and_the_gradients_of_the_readable_one(precision, close):
     figures, gradients = {}, {}
@@ -54,6 +66,7 @@ def test_a_compiled_step_gives_the_loss_and_the_gradients_of_the_readable_one(pr
     )
 
 
+@needs_compiler
 def test_a_compiled_run_learns_what_the_readable_one_learns(capfd):
     data = toy_data()
     histories = [
@@ -65,6 +78,7 @@ def test_a_compiled_run_learns_what_the_readable_one_learns(capfd):
     assert "first step compiles the model" in capfd.readouterr().out.replace("\n", " ")
 
 
+@needs_compiler
 def test_many_models_can_be_compiled_in_one_process():
     """PyTorch keeps eight versions of one function, and then quietly stops compiling it."""
     graphs = torch._dynamo.utils.counters["stats"]
@@ -83,6 +97,14 @@ def test_without_a_compiler_a_run_is_refused_before_anything_changes(monkeypatch
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
+def test_missing_header_files_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    with pytest.raises(OSError, match="header files.*python3-dev"):
+        check_compiler()
+
+
+@needs_compiler
 def test_compile_may_change_when_a_run_is_resumed(tmp_path):
     path, data = tmp_path / "run.safetensors", toy_data()
     train(fresh_model(), data, QUICK, checkpoint=path, progress=False)

@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import shutil
 import weakref
 
 import pytest
@@ -17,9 +16,17 @@ from minigpt.quantization import quantize
 from minigpt.sampling import generate
 
 SMALL = GPTConfig(vocab_size=51, block_size=24, n_layer=2, n_head=2, n_embd=32)
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("g++", "clang++", "cl"))), reason="no C++ compiler"
-)
+
+
+def can_compile() -> bool:
+    try:
+        check_compiler()
+    except OSError:
+        return False
+    return True
+
+
+needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
 
 
 def random_model(dtype=torch.float32):
