@@ -71,7 +71,7 @@ def greedy(model, idx, max_new_tokens):
     return idx
 
 
-print(" ".join(words[i] for i in greedy(tiny, the, 11)[0]))
+viz.table([[words[i] for i in greedy(tiny, the, 11)[0]]], map(str, range(1, 13)))
 
 # %% [markdown]
 # It is caught in a loop, for ever. Nothing is left to chance: the same context always has the same
@@ -409,8 +409,8 @@ def draw_text(model, idx, max_new_tokens, generator=None, **settings):
     return idx
 
 
-for text in draw_text(tiny, the.repeat(4, 1), 9, torch.Generator().manual_seed(0)):
-    print(" ".join(words[i] for i in text))
+texts = draw_text(tiny, the.repeat(4, 1), 9, torch.Generator().manual_seed(0))
+viz.table([[words[i] for i in text] for text in texts], map(str, range(1, 11)), rows="abcd")
 
 # %% [markdown]
 # Each row draws for itself, and no loop lasts. Are the rows really independent? Two draws agree by
@@ -763,9 +763,7 @@ assert torch.allclose(in_parts, at_once, atol=1e-4)
 cache = minigpt.KVCache(model.config)
 theirs = torch.cat([model(part, cache=cache) for part in parts], dim=1)
 assert torch.allclose(in_parts, theirs, atol=1e-4)
-print(
-    f"{len(parts)} parts, {ids.size(1)} positions: logits equal to one reading, and the package's."
-)
+viz.table([[len(parts), ids.size(1), "equal"]], ["parts", "positions", "logits are"])
 
 # %% [markdown]
 # ## The loop with the cache
