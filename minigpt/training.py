@@ -105,7 +105,7 @@ def model_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def compiled_loss() -> Callable[..., Tensor]:
     """Return `model_loss`, to be compiled at its first call. Raises OSError without a compiler."""
-    # GELU's tanh, written with an exponential, takes half the time on a CPU. PyTorch 2.6 cannot.
+    # GELU's tanh, written with an exponential, takes half the time on CPUs. Old PyTorch cannot.
     known = "cpp.use_decompose_tanh" in torch._inductor.list_options()
     return compiled(model_loss, options={"cpp.use_decompose_tanh": True} if known else {})
 
@@ -243,11 +243,6 @@ def check_fit(model: GPT, data: Data, config: TrainConfig) -> None:
         raise ValueError(
             f"the data has {vocab_size} token ids and the model {model.config.vocab_size}; "
             f"build it with GPTConfig(vocab_size={vocab_size})"
-        )
-    if config.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
-        raise ValueError(
-            f"optimizer is 'muon', which came with PyTorch 2.9 and this is {torch.__version__}; "
-            "take 'adamw'"
         )
     for split in ("train", "val"):
         data.batch(split, block_size, 1, torch.Generator())  # raises if the text is too short
