@@ -91,3 +91,14 @@ def chromium() -> str:
         if name and (path := shutil.which(name)):
             return path
     pytest.skip("No Chromium here. Get it with: sudo apt-get install chromium (or set CHROMIUM)")
+
+
+@pytest.fixture
+def compiler():
+    """Whatever torch.compile needs is here; otherwise the test is skipped."""
+    from minigpt.compiling import check_compiler
+
+    try:
+        check_compiler()
+    except OSError as error:
+        pytest.skip(str(error))

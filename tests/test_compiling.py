@@ -23,17 +23,7 @@ from minigpt.training import (
 
 TINY = GPTConfig(vocab_size=8, block_size=16, n_layer=2, n_head=2, n_embd=16)
 QUICK = TrainConfig(max_steps=12, batch_size=4, max_lr=1e-2, warmup_steps=3, eval_interval=12)
-
-
-def can_compile() -> bool:
-    try:
-        check_compiler()
-    except OSError:
-        return False
-    return True
-
-
-needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
+needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 def fresh_model(**changes) -> GPT:

@@ -16,17 +16,7 @@ from minigpt.quantization import quantize
 from minigpt.sampling import generate
 
 SMALL = GPTConfig(vocab_size=51, block_size=24, n_layer=2, n_head=2, n_embd=32)
-
-
-def can_compile() -> bool:
-    try:
-        check_compiler()
-    except OSError:
-        return False
-    return True
-
-
-needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
+needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 def random_model(dtype=torch.float32):
