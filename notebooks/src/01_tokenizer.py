@@ -144,9 +144,9 @@ rows = [[*row, row[2] ** 2] for row in rows]
 viz.table(rows, ["one id for each", "different ids", "English", "Chinese", "pairs, English"])
 
 # %% [markdown]
-# Characters need room for a million different ids. Bytes need 256, but texts get long: 47 pieces
-# instead of 12. And a model compares each piece with each (lesson 03): that is 2,209 pairs instead
-# of 144.
+# Characters need room for a million different ids (1,114,112 with the gap), bytes for 256. With
+# both, texts get long: 47 pieces instead of 12. And a model compares each piece with each (lesson
+# 03): that is 2,209 pairs instead of 144.
 
 # %% [markdown]
 # So the plan: begin with bytes, for which nothing is unknown. Then glue together what stands
@@ -297,8 +297,9 @@ print(decode([97, 259, 44, 32, 97, 32, 119, 104, 257, 259], merges))
 # %% [markdown]
 # ## Encoding
 #
-# A new text gets the merges that training found, in the order in which it found them. That order
-# is the merge's **rank**: of all pairs in the text that can merge, the lowest rank goes first.
+# A new text gets the merges that training found, in the order in which it found them. A merge's
+# place in that order is its **rank**, from 0: of all pairs in the text that can merge, the lowest
+# rank goes first.
 
 
 # %%
@@ -373,7 +374,8 @@ show(ids, tokens)
 # ## Cut first: pre-tokens
 #
 # So GPT-2 cuts the text into **pre-tokens** first, and no merge may cross a cut. The knife is one
-# pattern, of six parts; the first that fits wins (OpenAI's `encoder.py`, 2019):
+# pattern, a *regular expression*. Read the comments, not the signs. It has six parts; the first
+# that fits wins (OpenAI's `encoder.py`, 2019):
 
 # %%
 PATTERN = regex.compile(
@@ -436,7 +438,8 @@ longest = sorted(tokens[256:], key=len, reverse=True)[:12]
 print(*map(label, longest))
 
 # %% [markdown]
-# Words. What ran across them is gone, and a space stands only in front.
+# Words, and pieces of words (`iver`). What ran across them is gone, and a space stands only in
+# front.
 
 # %% [markdown]
 # ## The Python docs
@@ -766,8 +769,8 @@ columns = ["characters", "bytes", "tokens", "tokens per character", "characters 
 viz.table([row[1:] for row in rows], columns, rows=list(four))
 
 # %% [markdown]
-# The last column is what GPT-2 can read at once: its limit is 1,024 tokens. Of English that is
-# eight times as much as of Chinese.
+# The last column is how many characters GPT-2 can read at once: its limit is 1,024 tokens. In
+# characters, that is more than eight times as much English as Chinese.
 
 # %%
 bars = plt.barh(list(four), [row[4] for row in rows], hatch=["", "//", "..", "xx"], edgecolor="w")
@@ -971,7 +974,7 @@ print(b"".join(gpt2_tokens[i] for i in ids).decode())
 
 # %% [markdown]
 # Two characters of fifteen: the only two that are whole tokens. Join the bytes first. Whoever
-# prints tokens as they come (lesson 07) must wait until a character is complete.
+# prints tokens one by one must wait until a character is complete.
 
 # %% [markdown]
 # **6. Merging across cuts.** GPT-2's merges, but the text uncut. **Predict:** which of the two is

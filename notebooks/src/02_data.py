@@ -70,8 +70,9 @@ x = wte[ids]  # (T, C)
 viz.table(x[:7], ["0", "1", "2", "3"], rows=words[:7])
 
 # %% [markdown]
-# Both rows of `a` are. The token decides the vector, nothing else does. Fourteen tokens in time,
-# four channels each: the shape is `(T, C)`.
+# Both rows of `a` are. The token decides the vector, nothing else does. A column is called a
+# **channel**; C is their number. T is the number of tokens, which come one after the other, in
+# **time**. Fourteen tokens, four channels each: the shape is `(T, C)`.
 
 # %% [markdown]
 # Books often write this as a product. A **one-hot** row is all 0, with a 1 at the id. Times the
@@ -96,8 +97,9 @@ print(f"{50257 * 768:,} multiplications, all but {768} of them by 0")
 # like any other, so it can learn.
 
 # %% [markdown]
-# PyTorch's layer for it is `nn.Embedding`. **Predict:** the model reads *a fox saw*. Which of the
-# eight rows learn from that, that is, get a gradient other than 0?
+# PyTorch's layer for it is `nn.Embedding`. To learn, a number needs a **gradient**: it says which
+# way to change, and `backward` works it out. **Predict:** the model reads *a fox saw*. Which of
+# the eight rows get a gradient other than 0?
 
 # %%
 embedding = torch.nn.Embedding.from_pretrained(wte, freeze=False)
@@ -198,7 +200,7 @@ plt.show()
 
 # %% [markdown]
 # Left, stripes: quick waves in the first channels, ever slower ones to the right. Right, the
-# learned table: no pattern that an eye could name.
+# learned table: noise at the top, then faint upright streaks. Neighbours are alike, but no waves.
 
 # %% [markdown]
 # What makes a good position vector? Neighbours should be alike, and those far away should not. We
@@ -230,8 +232,8 @@ except IndexError as error:
     print("learned:   ", error)
 
 # %% [markdown]
-# A table has no row that was never learned. So GPT-2, whose table has 1,024 rows, can never read
-# more than 1,024 tokens at once. This limit is its **block size**.
+# A table ends at its last row. So GPT-2, whose table has 1,024 rows, can never read more than
+# 1,024 tokens at once. This limit is its **block size**.
 
 # %% [markdown]
 # ## Windows and targets
@@ -362,7 +364,8 @@ viz.table(rows, ["p", "surprise (nats)", "like guessing"])
 # up.
 
 # %% [markdown]
-# The mean surprise per token is the **loss**:
+# The mean surprise per token is the **loss**. Here $x_t$ is again an id, $y_t$ the id after it, and
+# N counts these pairs, 13:
 #
 # $$L = -\frac{1}{N} \sum_{t=1}^{N} \ln P[x_t, y_t]$$
 #
@@ -935,8 +938,9 @@ rows.append(["untrained, as nn.Embedding begins", story_loss(fresh, 1)])
 viz.table(rows, ["model", "loss (nats per token)"])
 
 # %% [markdown]
-# Times √C: five times the loss. And an untrained model with large embeddings is sure of itself, and
-# wrong: more than 100 nats. A first loss near ln V is a good sign (lesson 05).
+# Times √C: five times the loss. GPT-2 uses the table a second time, to make its logits (lesson 05).
+# So an untrained model with large embeddings is sure of itself, and wrong: more than 100 nats. A
+# first loss near ln V is a good sign (lesson 05).
 
 # %% [markdown]
 # ## In short

@@ -117,8 +117,9 @@ ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(story)]])
 print(ids.size(1), "tokens")
 
 # %% [markdown]
-# A token's vector plus its position's vector starts the stream. (`ln_1` and `ln_2` are built next;
-# they prepare the copy that a part reads.)
+# A token's vector plus its position's vector starts the stream. (`ln_1`, `ln_2` and `ln_f` are
+# LayerNorms, built next; they prepare the copy that is read. At the end `lm_head` makes **logits**
+# of it, a score for each next token: lesson 05.)
 
 # %%
 parts = model.transformer
@@ -151,8 +152,8 @@ print(f"start {lengths[0]:.1f}, end {lengths[-1]:.1f}")
 # writes: the MLPs shout, attention speaks softly.
 
 # %% [markdown]
-# That is a problem for the readers. A part in the last block gets numbers fifty times as large as
-# one in the first. Each needs the volume turned to the same level. That is LayerNorm's job.
+# That is a problem for the readers. Attention in the last block gets numbers more than thirty times
+# as large as in the first. Each needs the volume turned to the same level. That is LayerNorm's job.
 
 # %% [markdown]
 # ## LayerNorm, by hand
@@ -417,8 +418,8 @@ class Block(nn.Module):
 # %% [markdown]
 # ## The proof: equal to the package
 #
-# Give yours the package's weights, in GPT-2's size, and the same batch. All weights are shuffled
-# first: a LayerNorm that has just been born would hide mistakes in its weight and bias.
+# Give yours the package's weights, in GPT-2's size, and the same batch. All weights are made random
+# first: a new LayerNorm, with weight 1 and bias 0, would hide mistakes in its weight and bias.
 
 # %%
 from minigpt import model as package
@@ -548,8 +549,8 @@ rows = [
 viz.table(rows, ["first step", "after 15 steps"], rows=list(measured))
 
 # %% [markdown]
-# The table divides block 1's gradient by block 24's. In post-norm the low blocks get less than a
-# thousandth: they have stopped learning. Post-norm models *can* be trained, by starting gently;
+# The table divides block 1's gradient by block 24's. In post-norm block 1 gets less than a
+# thousandth: it hardly hears the loss. Post-norm models *can* be trained, by starting gently;
 # that is what warm-up was for (Xiong et al. 2020; lesson 06).
 
 # %% [markdown]
@@ -559,7 +560,8 @@ viz.table(rows, ["first step", "after 15 steps"], rows=list(measured))
 # its share. Our story ends: *And what colour was the kite? It was* …
 
 # %% [markdown]
-# Lesson 03 found a head that looks back at the colour. Here it is the first one of block 1.
+# Lesson 03 found a head that looks back at the colour. It is the first one of block 1. (In the
+# storyteller we count blocks from 0, so this is the second; its write is `attn 1`.)
 
 # %%
 from minigpt.interpret import attention_patterns
@@ -711,8 +713,9 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Right (solid), the stream grows: each part adds to all that is there. Wrong (dashed), it falls
-# behind: every LayerNorm turns down what the parts before have written.
+# Right (solid), the stream grows: each part adds to all that is there. Wrong (dashed), it is longer
+# after block 0, for LayerNorm turns the quiet start up. Then it falls behind: every LayerNorm
+# turns down what the parts before have written.
 
 # %% [markdown]
 # **4. The unbiased variance.** `x.var()` divides by C − 1, not by C: PyTorch's default.

@@ -158,7 +158,7 @@ class GPT(nn.Module):
 
 
 # %% [markdown]
-# First stage against last: put the parts from above into it.
+# Stages against class: put the parts from above into it. The logits must be the same.
 
 # %%
 model = GPT(tiny)
@@ -193,8 +193,8 @@ viz.table(moved_rows(model, place=4)[:, None], ["moves by"], rows=words)
 
 # %% [markdown]
 # The four rows before it do not move at all. Now change each of the seven in turn. And ask a
-# second witness, calculus: the **gradient** says how a logit would move with a tiny change of each
-# place's vector.
+# second witness, calculus: the **gradient** says how one number made of a row's logits would move
+# with a tiny change of each place's vector.
 
 
 # %%
@@ -468,7 +468,7 @@ assert count_parameters(small) == sum(p.numel() for p in GPT(small).parameters()
 print(f"{count_parameters(small):,}, by formula and by counting")
 
 # %% [markdown]
-# Does it hold for the large ones? XL will not fit into this lesson's memory. But PyTorch has a
+# Does it hold for the large ones? XL takes 6 GB, too much for many machines. But PyTorch has a
 # device called **meta**: its tensors have a shape and no storage. So we can build XL and count,
 # for free.
 
@@ -739,7 +739,8 @@ print(f"{sum(p.numel() for p in yours.parameters()):,} parameters")
 
 # %% [markdown]
 # **Predict** its first loss. A hint: the logits are not quite equal. Each is a sum of 768 products
-# of spread 0.02, and logits with variance $s^2$ lift the loss by about $s^2/2$.
+# of spread 0.02, so their variance is $s^2 = 768 \cdot 0.02^2$. It lifts the loss by about
+# $s^2/2$.
 
 # %%
 loss = first_loss(yours)
@@ -861,9 +862,9 @@ plt.show()
 # %% [markdown]
 # ## The usual mistakes
 #
-# None of these raises an error, and the shape is always right. Each goes into your class, with
-# the storyteller's weights. We look at its loss on ten stories that it has not read, at the spread
-# of its logits, and at how it tells.
+# None of these raises an error, and the shape is always right. The first five go into your class,
+# with the storyteller's weights. We look at its loss on ten stories that it has not read, at the
+# spread of its logits, and at how it tells.
 
 # %%
 from itertools import islice

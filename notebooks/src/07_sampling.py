@@ -75,7 +75,7 @@ viz.table([[words[i] for i in greedy(tiny, the, 11)[0]]], map(str, range(1, 13))
 
 # %% [markdown]
 # It is caught in a loop, for ever. Nothing is left to chance: the same context always has the same
-# continuation. Once back at a place where it has been, it must go round again.
+# continuation. Once back at a word that it has written before, it must go round again.
 
 # %% [markdown]
 # This model sees one word. The storyteller, the small GPT-2 that comes with this course, sees 128
@@ -616,8 +616,8 @@ plt.show()
 
 # %% [markdown]
 # Squares are top-k, triangles top-p. T = 1.5 with p = 0.9 is back at the top, at the diversity of
-# the teller. Small cuts, k = 3 and p = 0.5, are to the left and *lower*: the cut hits real options,
-# and what stays repeats itself.
+# the teller. Hard cuts, k = 3 and p = 0.5, are to the left of T = 1 and *lower*: the cut hits real
+# options, and what stays repeats itself.
 
 # %%
 assert abs(measured[1.0][1] - 54) <= 4 and measured[0.25][1] > 40 > 20 > measured[1.5][1]
@@ -669,8 +669,8 @@ viz.table(rows, ["tokens to write", "positions read, without", "with the cache"]
 # %% [markdown]
 # ## One head, one new token
 #
-# First stage: a head with hand-sized numbers, T = 6. On the left side of the check, all rows at
-# once. On the right, word by word: one query, and the keys and values so far.
+# First stage: a head with hand-sized numbers, T = 6. On the left side of the check, word by word:
+# one query, and the keys and values so far. On the right, all rows at once.
 
 # %%
 torch.manual_seed(0)
@@ -903,8 +903,8 @@ print(f"{len(settings)} settings, 3 texts each: your generate equals minigpt.gen
 # %% [markdown]
 # ## The usual mistakes
 #
-# All but one of these run without an error. First six that bend the distribution. For each: what
-# becomes of the row after *the*?
+# Most of these run without an error. First six that bend the distribution. For each: what becomes
+# of the row after *the*?
 
 # %% [markdown]
 # **1. Temperature multiplied**, by somebody who wants it cool, T = 0.5. **2. Temperature after the
@@ -1128,9 +1128,9 @@ for kind in (Reader, OneFurther, CornerAtStart):
     print(f"{kind.__name__}:\n{fill(tell(kind), 90)}\n")
 
 # %% [markdown]
-# With its position off by one it forgets only the name: *a shy owl who lived*. You might take that
-# for a weak model. With the corner at the start it says one word for ever. Compare logits, not
-# stories.
+# With its position off by one it picks another trait and forgets the name: *a shy owl who lived*.
+# You might take that for a weak model. With the corner at the start it says one word for ever.
+# Compare logits, not stories.
 
 # %% [markdown]
 # ## In short
@@ -1147,4 +1147,5 @@ for kind in (Reader, OneFurther, CornerAtStart):
 # `measure` put T = 1.2 with p = 0.9? Then write `min_p_filter`: keep each token with at least a
 # tenth of the best one's probability. Put it on the map.
 #
-# **Next:** lesson 08 loads OpenAI's weights, and your `generate` writes English.
+# **Next:** lesson 08 loads a file of weights into your model, OpenAI's if you like. With those it
+# writes English.

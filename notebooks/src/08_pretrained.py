@@ -211,7 +211,8 @@ print("only in the file: ", set(stored) - set(model.state_dict()))
 # holds it once. That is why the names were worth copying: the map is almost empty.
 
 # %% [markdown]
-# But files of GPT-2 differ. OpenAI's on the hub has no prefix; copies saved again often have it.
+# But files of GPT-2 differ. Our names begin with the prefix `transformer.`. OpenAI's file on the
+# **hub** (Hugging Face's website for models) has no prefix; copies saved again often have it.
 #
 # | in the file | in the model |
 # | --- | --- |
@@ -422,7 +423,7 @@ for tensors in wrong_files:
 #
 # A model that does not fit can take the whole machine down with it. So count before loading:
 # parameters times bytes. On the meta device that is free. **Predict:** which of the four fit into 2
-# GiB, a small rented machine?
+# GiB, a small rented machine? (1 GiB is 2³⁰ bytes, so 2 GiB are 2.15 GB.)
 
 
 # %%
@@ -570,7 +571,7 @@ print("No copies. A turned matrix:", tuple(turned.shape), "with strides", turned
 # ## Does it compute the right thing?
 #
 # "It writes fluent text" proves nothing (lesson 05 has a model that does, and is wrong). Compare
-# with a program that others wrote: number by number, layer by layer.
+# with a second program, best one that others wrote: number by number, layer by layer.
 
 # %% [markdown]
 # A **hook** is a function that PyTorch calls when a layer has run. With hooks on all layers that
@@ -677,8 +678,9 @@ print("first:", found.first)
 print("cause:", found.cause)
 
 # %% [markdown]
-# And the large model? The witness is `from_pretrained`, which maps the same file. A difference
-# could come from names, turning, order, heads, or the model itself.
+# And the large model? The witness is `from_pretrained`, which maps the same file. The model is the
+# same here, so a difference could come from names, turning, order, or heads. (With your own GPT
+# from lesson 05, from the model as well.)
 
 # %%
 witness, vocabulary = from_pretrained(large_file, verbose=False)
@@ -820,8 +822,8 @@ def key_first(name, tensor):
 report("key first", filled(key_first))
 
 # %% [markdown]
-# It does. *Who asks* and *who is found* are swapped. The story begins as before, but the loss is
-# four times as high.
+# It does. *Who asks* and *who is found* are swapped. The story begins almost as before (*shy* for
+# *tiny*), but the loss is four times as high.
 
 # %% [markdown]
 # **4. Names that match nothing.** The hub's names have no prefix. With `strict=False`, PyTorch
@@ -867,8 +869,9 @@ report("mask of ones", open_eyes)
 
 # %% [markdown]
 # Much higher: it never learned to look ahead, and the future only disturbs it. Yet the story is as
-# before, for while it *writes* there is no future. The mask is arithmetic, not knowledge: make it,
-# never load it.
+# before: with the KV cache (lesson 07) each new token is read once, when nothing stands behind it.
+# (Only the few words of the beginning see each other.) The mask is arithmetic, not knowledge: make
+# it, never load it.
 
 # %% [markdown]
 # **6. The head loaded apart.** Some files hold the head as well. Loaded into a matrix of its own,
