@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import Result, interleave, publish
+from benchmarks.peak import MARK
 from benchmarks.peers import load_file
 from benchmarks.texts import library_source, python_docs
 from minigpt.tokenizer import Tokenizer
@@ -45,18 +46,15 @@ def train_minbpe(minbpe, text: str, vocab_size: int) -> None:
 
 
 MEASURE = """
-import re
-from pathlib import Path
+from benchmarks.peak import begin_anew, held
 from benchmarks.texts import library_source
 from minigpt.tokenizer import Tokenizer
-def held(kind):
-    return int(re.search(kind + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 text = library_source()
 Tokenizer.train(text[:10_000], 300)  # imports, and what they hold, come before the first look
 before = held("VmRSS")
-Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
+begin_anew()
 Tokenizer.train(text, 4096)
-print(held("VmHWM") - before)
+print((held("VmHWM") - before) / 2**20)
 """
 
 
@@ -87,7 +85,7 @@ def run(peers: dict[str, Path], quick: bool) -> None:
         seconds = interleave(contenders, rounds=3 if "minbpe" in contenders else 5)
         same = same_merges(Tokenizer.train(text, vocab_size), hugging_face(text, vocab_size))
         notes = {"merges identical to tokenizers'": same}
-        if stem == "library-4096" and Path("/proc/self/clear_refs").exists():
+        if stem == "library-4096" and MARK.exists():
             notes["memory above the text (goal 60 MB)"] = f"{memory_above_text():.0f} MiB"
         publish(
             Result(

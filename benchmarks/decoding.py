@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch.nn import functional as F
@@ -61,11 +62,6 @@ def read_bandwidth() -> float:
         numbers.sum()
         best = min(best, time.perf_counter() - started)
     return numbers.nbytes / best
-
-
-def median(values: list[float]) -> float:
-    """The middle one."""
-    return sorted(values)[len(values) // 2]
 
 
 def fractions(seconds: dict[str, list[float]], new: int) -> dict[str, float]:

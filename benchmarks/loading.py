@@ -26,9 +26,9 @@ tokenizer = hugging_face_gpt2()
 load = GPT2LMHeadModel.from_pretrained
 """
 MEASURE = """
-import json, re, sys, time
-from pathlib import Path
+import json, sys, time
 import torch
+from benchmarks.peak import held
 {imports}
 import {module}
 started = time.perf_counter()
@@ -37,10 +37,7 @@ loaded = time.perf_counter()
 with torch.no_grad():
     model(torch.zeros(1, 1, dtype=torch.int64))
 done = time.perf_counter()
-# Not getrusage: its peak is inherited from the process that started this one.
-status = Path("/proc/self/status")
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024 if status.exists() else 0
-print(json.dumps([done - started, loaded - started, peak]))
+print(json.dumps([done - started, loaded - started, held("VmHWM") / 2**20]))
 """
 
 

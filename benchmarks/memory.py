@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.harness import Result, publish
+from benchmarks.peak import MARK
 from minigpt.config import GPTConfig
 from minigpt.pretrained import memory_needed
 
@@ -18,18 +19,16 @@ MIB = 2**20
 # is told to give freed memory back at once, so that what is held is what is alive.
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 MEASURE = """
-import re, sys
-from pathlib import Path
+import sys
 import torch
+from benchmarks.peak import begin_anew, held
 from minigpt import GPT, GPTConfig, generate
 import minigpt.training
-def held(kind):
-    return int(re.search(kind + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 work, B, T = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(1)
 small = GPT(GPTConfig(vocab_size=64, block_size=64, n_layer=1, n_head=1, n_embd=64))
 def run(model, B, T):
-    Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew, the model being there
+    begin_anew()  # the model being there
     idx = torch.zeros(B, T, dtype=torch.int64)
     if work == "generate":
         return generate(model, idx, 4, temperature=0)
@@ -47,7 +46,10 @@ def measure(work: str, B: int, T: int) -> int:
     """Return the bytes that GPT-2 124 M takes to generate 4 tokens, or to train for two steps."""
     command = [sys.executable, "-c", MEASURE, work, str(B), str(T)]
     environment = {**os.environ, **GIVE_BACK}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment, cwd=root
+    )
     return json.loads(done.stdout)
 
 
@@ -82,7 +84,7 @@ def predict_training(config: GPTConfig, B: int, T: int) -> int:
 
 def run(peers: dict[str, Path], quick: bool) -> None:
     """Measure both at growing lengths; Linux only, where the kernel keeps the highest mark."""
-    if not Path("/proc/self/status").exists():
+    if not MARK.exists():
         print("memory: skipped, only Linux says how much a process ever held")
         return
     config, notes, curves = GPTConfig.preset("gpt2"), {}, {}
