@@ -35,6 +35,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
 from minigpt.course.outputs import VARIES, digest, keep_varying_outputs, settle
+from minigpt.files import atomic_write
 
 KNOWN_TAGS = {VARIES}
 METADATA = {
@@ -109,23 +110,31 @@ def build(source: Path, fresh: bool = False) -> Path:
     """
     target = notebook_path(source)
     notebook = read_source(source)
-    _run(notebook, target)
+    run_notebook(notebook, target)
     if target.exists() and not fresh:
         keep_varying_outputs(notebook, nbformat.read(target, as_version=4))
-    nbformat.validate(notebook)
-    unfinished = target.with_suffix(".ipynb.part")
-    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
-        file.write(nbformat.writes(notebook) + "\n")
-    os.replace(unfinished, target)
+    write_notebook(notebook, target)
     return target
+
+
+def write_notebook(notebook: NotebookNode, target: Path) -> None:
+    """Write a notebook in one go: what was there before is replaced by all of it or by nothing."""
+    nbformat.validate(notebook)
+    with atomic_write(target) as unfinished:
+        text = nbformat.writes(notebook) + "\n"
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
 
 
 def check(source: Path) -> list[str]:
     """Return what differs between a source and its committed notebook; nothing is run."""
-    target = notebook_path(source)
+    return differences(read_source(source), notebook_path(source), was_run=True)
+
+
+def differences(wanted: NotebookNode, target: Path, was_run: bool) -> list[str]:
+    """Return what differs between a wanted notebook and the one on disk, outputs aside."""
     if not target.exists():
         return [f"{target} is missing"]
-    wanted, committed = read_source(source), nbformat.read(target, as_version=4)
+    committed = nbformat.read(target, as_version=4)
     problems = []
     if committed.metadata != wanted.metadata:
         problems.append(f"{target}: the notebook's metadata is not the builder's")
@@ -136,12 +145,12 @@ def check(source: Path) -> list[str]:
         if parts:
             problems.append(f"{target}, cell {number}: not as in its source ({', '.join(parts)})")
             break  # one cell more or less shifts all that follow
-        elif ours.cell_type == "code" and ours.source and not theirs.execution_count:
-            problems.append(f"{target}, cell {number}: never run")
+        elif ours.cell_type == "code" and ours.source and bool(theirs.execution_count) != was_run:
+            problems.append(f"{target}, cell {number}: {'never' if was_run else 'was'} run")
     return problems
 
 
-def _run(notebook: NotebookNode, target: Path) -> None:
+def run_notebook(notebook: NotebookNode, target: Path) -> None:
     """Run every code cell in a fresh kernel, in the folder where the notebook will lie."""
     client = NotebookClient(
         notebook,

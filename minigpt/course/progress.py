@@ -1,0 +1,110 @@
+"""How far a learner has come: what is passed, points, hints used, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from minigpt.course.exercises import Exercise, all_exercises
+from minigpt.course.home import events
+from minigpt.viz.tables import as_text
+
+SIGNS = {"passed": "✓ passed", "tried": "… tried", "open": "○ open", "written": "✎ for a teacher"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One exercise as the learner stands with it."""
+
+    exercise: Exercise
+    state: str  # a key of SIGNS
+    tries: int  # checks run, until the first that passed
+    hints: int  # how many of the three were opened
+
+
+def standings() -> list[Standing]:
+    """Return how the learner stands with every exercise, in the order of the course."""
+    log = events()
+    found = []
+    for name, exercise in all_exercises().items():
+        own = [event for event in log if event["exercise"] == name]
+        checks = [e["event"] for e in own if e["event"] in ("passed", "failed")]
+        passed = "passed" in checks
+        tries = checks.index("passed") + 1 if passed else len(checks)
+        hints = max((int(e.get("number", 0)) for e in own if e["event"] == "hint"), default=0)
+        state = "passed" if passed else "tried" if checks else "open"
+        state = "written" if exercise.kind == "written" else state
+        found.append(Standing(exercise, state, tries, hints))
+    return found
+
+
+class Progress:
+    """The learner's progress: a table in a terminal, bars and links in a notebook."""
+
+    def __init__(self, found: list[Standing]) -> None:
+        self.standings = found
+
+    @property
+    def next(self) -> Exercise | None:
+        """The first exercise that a check can pass and has not."""
+        left = (s.exercise for s in self.standings if s.state in ("tried", "open"))
+        return next(left, None)
+
+    def points(self, lesson: str | None = None) -> tuple[int, int]:
+        """Return the points earned and those that checks can give, in one lesson or in all."""
+        checked = [
+            (s.exercise.points, s.state == "passed")
+            for s in self.standings
+            if s.state != "written" and lesson in (None, s.exercise.lesson)
+        ]
+        return sum(points for points, passed in checked if passed), sum(p for p, _ in checked)
+
+    def summary(self) -> str:
+        """Say where the learner stands and what comes next, in two sentences."""
+        done = sum(s.state == "passed" for s in self.standings)
+        count = sum(s.state != "written" for s in self.standings)
+        earned, possible = self.points()
+        hints = sum(s.hints for s in self.standings)
+        text = f"{done} of {count} exercises passed, {earned} of {possible} points, hints: {hints}."
+        if self.next is None:
+            return f"{text} All done: the GPT is yours."
+        return f"{text} Next: {self.next.name} in exercises/{self.next.lesson}.ipynb."
+
+    def __repr__(self) -> str:
+        head = ["exercise", "lesson", "points", "tries", "hints", "state"]
+        rows = [
+            [s.exercise.name, s.exercise.lesson, str(s.exercise.points), str(s.tries or ""),
+             str(s.hints or ""), SIGNS[s.state]]
+            for s in self.standings
+        ]  # fmt: skip
+        return f"{as_text(head, rows)}\n\n{self.summary()}"
+
+    def _repr_html_(self) -> str:
+        lessons = dict.fromkeys(s.exercise.lesson for s in self.standings)
+        bars = "".join(self._bar(lesson) for lesson in lessons)
+        return (
+            f'<div style="max-width:60em"><p>{escape(self.summary())}</p>'
+            f'<table style="width:100%">{bars}</table></div>'
+        )
+
+    def _bar(self, lesson: str) -> str:
+        """Return the row of one lesson: a link, a bar of points, and each exercise by its sign."""
+        earned, possible = self.points(lesson)
+        own = [s for s in self.standings if s.exercise.lesson == lesson]
+        names = " ".join(
+            f'<span title="{SIGNS[s.state]}{f", hints: {s.hints}" if s.hints else ""}" '
+            f'style="white-space:nowrap">{SIGNS[s.state][0]} {escape(s.exercise.name)}</span>'
+            for s in own
+        )
+        return (
+            f'<tr><th scope="row" style="text-align:left;white-space:nowrap">'
+            f'<a href="../exercises/{lesson}.ipynb">{lesson}</a></th>'
+            f'<td style="white-space:nowrap"><progress max="{possible}" value="{earned}" '
+            f'style="accent-color:#009E73"></progress> {earned} of {possible}</td>'
+            f'<td style="text-align:left">{names}</td></tr>'
+        )
+
+
+def my_progress() -> Progress:
+    """Return the learner's progress as it is now."""
+    return Progress(standings())

@@ -1,0 +1,114 @@
+"""check(): the answer to "is mine right?", shown in a notebook, in a terminal, and to a grader."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html import escape
+from typing import Any
+
+from minigpt.course.checking import Diagnosis, diagnose
+from minigpt.course.exercises import find
+from minigpt.course.home import record
+from minigpt.course.parts import CannotKeep, keep
+
+CARD = "border-left:4px solid {colour};padding:2px 0 2px 12px;margin:4px 0;max-width:72em"
+BLOCK = (
+    "white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0;padding:6px 8px;border-radius:3px;"
+    "font:var(--jp-code-font-size,13px)/1.4 var(--jp-code-font-family,monospace);color:inherit;"
+    "background:rgba(128,128,128,.12)"
+)
+GREEN, ORANGE = "#009E73", "#D55E00"  # Okabe and Ito's: told apart by all, on light and dark
+
+
+def check(name: str, obj: Any) -> None:
+    """Say whether `obj` solves exercise `name`, and if not, what is wrong and why.
+
+    A right answer becomes a part of your own GPT, in mygpt/. What happened is remembered there.
+    Raises AssertionError for a wrong answer, ValueError for a name that no exercise has.
+    """
+    diagnosis = diagnose(name, obj)
+    report = Report(diagnosis, _remember(diagnosis, obj))
+    if _in_notebook():
+        from IPython.display import display
+
+        display(report)
+        if not diagnosis.passed and find(name).hints:
+            from minigpt.course.hints import hint_buttons
+
+            display(hint_buttons(name))
+    elif diagnosis.passed:
+        print(report)
+    if not diagnosis.passed:
+        error = AssertionError(str(report))
+        # IPython asks for this: the report above says all, a traceback into our files nothing.
+        error._render_traceback_ = lambda: [f"AssertionError: {name} is not right yet."]
+        raise error
+
+
+def _remember(diagnosis: Diagnosis, obj: Any) -> list[str]:
+    """Write down what happened and keep a right answer; return what the learner should know."""
+    notes = []
+    name, exercise = diagnosis.exercise, find(diagnosis.exercise)
+    try:
+        if diagnosis.passed and exercise.keep:
+            notes.append(f"{keep(name, obj)}.")
+    except CannotKeep as error:
+        notes.append(f"It was not kept for your own GPT: {error}.")
+    except OSError as error:
+        notes.append(f"It could not be kept for your own GPT: {error}.")
+    details = {"misconception": diagnosis.misconception} if diagnosis.misconception else {}
+    try:
+        record("passed" if diagnosis.passed else "failed", name, **details)
+    except OSError as error:
+        notes.append(f"Your progress could not be written down: {error}.")
+    return notes
+
+
+def _in_notebook() -> bool:
+    """Say whether this runs in a Jupyter kernel, which can show more than text."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class Report:
+    """A diagnosis as text for a terminal and as HTML for a notebook, light or dark."""
+
+    def __init__(self, diagnosis: Diagnosis, notes: list[str]) -> None:
+        self.diagnosis, self.notes = diagnosis, notes
+
+    def __repr__(self) -> str:
+        sign = "✓" if self.diagnosis.passed else "✗"
+        lines = [f"{sign} {self.diagnosis.exercise}: {self.diagnosis.message}", *self.notes]
+        text = "\n".join(lines)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        return text.encode(encoding, "replace").decode(encoding)  # an old terminal has no ✓
+
+    def _repr_html_(self) -> str:
+        d = self.diagnosis
+        sign, words, colour = ("✓", "passed", GREEN) if d.passed else ("✗", "not yet", ORANGE)
+        head = f"<strong>{sign} {escape(d.exercise)}: {words}.</strong> "
+        parts = [f"<div>{head}{escape(d.message) if d.difference is None else ''}</div>"]
+        if d.explanation:
+            parts.append(f"<div>{_with_code(d.explanation)}</div>")
+        if d.difference:
+            parts.append(f"<div>{_with_code(d.difference)}</div>")
+        if d.line:
+            where = f"line {d.line['number']}, in {d.line['function']}:\n{d.line['text']}"
+            parts.append(f'<pre style="{BLOCK}">{escape(where)}</pre>')
+        if d.difference and d.case:
+            inputs = "".join(f"\n{name} = {shown}" for name, shown in d.arguments)
+            case = f"The case: {d.case}{inputs}"
+            parts.append(f'<pre style="{BLOCK}">{escape(case)}</pre>')
+        if d.printed:
+            printed = f"<summary>Your code printed</summary><pre style='{BLOCK}'>"
+            parts.append(f"<details open>{printed}{escape(d.printed)}</pre></details>")
+        parts += [f"<div>{escape(note)}</div>" for note in self.notes]
+        style = CARD.format(colour=colour)
+        return f'<div class="minigpt-check" role="status" style="{style}">{"".join(parts)}</div>'
+
+
+def _with_code(text: str) -> str:
+    """Escape a text for HTML, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
