@@ -29,8 +29,9 @@ lint: $(READY) ## Check the code's style
 	@$(PY) -m ruff check --quiet --output-format concise
 	@$(PY) -m ruff format --check --quiet
 
-notebooks: $(READY) ## Build and run the notebooks from notebooks/src
+notebooks: $(READY) ## Build and run the lessons, exercises and solutions from their sources
 	$(PY) -m minigpt.course.notebooks build
+	$(PY) -m minigpt.course.assignments build
 
 bench: $(READY) ## Time ours beside its peers (minutes; PEERS="--peer nanoGPT=FOLDER")
 	$(PY) -m benchmarks $(PEERS)

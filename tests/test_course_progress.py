@@ -1,0 +1,110 @@
+"""Progress: a local log that survives a crash, moves by copying, and says what comes next."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from minigpt.course.exercises import all_exercises
+from minigpt.course.hints import hint, hint_buttons, opened_hints
+from minigpt.course.home import events, log_path, record
+from minigpt.course.progress import my_progress
+
+
+@pytest.fixture(autouse=True)
+def mygpt(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGPT_MYGPT", str(tmp_path / "mygpt"))
+    return tmp_path / "mygpt"
+
+
+def standing(name):
+    return next(s for s in my_progress().standings if s.exercise.name == name)
+
+
+def test_nothing_done_yet():
+    progress = my_progress()
+    assert all(s.state in ("open", "written") for s in progress.standings)
+    assert progress.points()[0] == 0
+    assert progress.next.name == "count_pairs"
+    assert "Next: count_pairs in exercises/01_tokenizer.ipynb" in progress.summary()
+
+
+def test_tries_points_and_what_comes_next():
+    for event in ("failed", "failed", "passed", "failed"):
+        record(event, "count_pairs")
+    assert standing("count_pairs").state == "passed"
+    assert standing("count_pairs").tries == 3
+    assert my_progress().points()[0] == all_exercises()["count_pairs"].points
+    assert my_progress().next.name != "count_pairs"
+
+
+def test_hints_open_one_by_one_and_are_remembered():
+    hints = all_exercises()["merge"].hints
+    for number in (1, 2, 3):
+        shown = repr(hint("merge"))
+        assert opened_hints("merge") == number
+        assert [text in shown for text in hints] == [n < number for n in range(3)]
+    assert repr(hint("merge")) == shown  # there is no fourth
+    assert standing("merge").hints == 3
+
+
+def test_the_buttons_open_the_same_hints():
+    box = hint_buttons("merge")
+    body, button = box.children
+    assert body.value == ""
+    assert button.description == "Hint 1 of 3: a nudge"
+    button.click()
+    assert "a nudge" in body.value
+    assert opened_hints("merge") == 1
+    button.click(), button.click()
+    assert button.layout.display == "none"
+
+
+def test_a_line_torn_by_a_crash_loses_only_itself():
+    record("passed", "count_pairs")
+    with open(log_path(), "ab") as file:
+        file.write(b'{"time": 1, "event": "pas')
+    record("passed", "merge")
+    assert [event["exercise"] for event in events()] == ["count_pairs", "merge"]
+
+
+@pytest.mark.parametrize("junk", [b"\x00\xff\n", b"[]\n", b'"text"\n', b"{}\n", b"\n\n"])
+def test_junk_in_the_log_is_passed_over(junk):
+    record("passed", "count_pairs")
+    with open(log_path(), "ab") as file:
+        file.write(junk)
+    record("passed", "no_longer_an_exercise")
+    assert my_progress().points()[0] == all_exercises()["count_pairs"].points
+
+
+def test_it_moves_by_copying(mygpt, tmp_path, monkeypatch):
+    record("passed", "count_pairs")
+    before = repr(my_progress())
+    shutil.copytree(mygpt, tmp_path / "stick")
+    monkeypatch.setenv("MINIGPT_MYGPT", str(tmp_path / "stick"))
+    assert repr(my_progress()) == before
+
+
+def test_two_notebooks_may_write_at_the_same_time():
+    code = "from minigpt.course.home import record\nfor _ in range(200): record('hint', 'merge')"
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert len(events()) == 600
+
+
+def test_the_log_is_json_line_by_line():
+    record("failed", "gelu", misconception="relu")
+    [line] = log_path().read_text(encoding="utf-8").splitlines()
+    entry = json.loads(line)
+    assert entry.pop("time") > 1_700_000_000
+    assert entry == {"event": "failed", "exercise": "gelu", "misconception": "relu"}
+
+
+def test_the_command_shows_it():
+    record("passed", "count_pairs")
+    command = [sys.executable, "-m", "minigpt", "progress"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.rstrip() == repr(my_progress())
+    assert "count_pairs" in done.stdout
