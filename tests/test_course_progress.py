@@ -10,7 +10,7 @@ import pytest
 from minigpt.course.exercises import all_exercises
 from minigpt.course.hints import hint, hint_buttons, opened_hints
 from minigpt.course.home import events, log_path, record
-from minigpt.course.progress import my_progress
+from minigpt.course.progress import ProgressWidget, my_progress
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +108,16 @@ def test_the_command_shows_it():
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     assert done.stdout.rstrip() == repr(my_progress())
     assert "count_pairs" in done.stdout
+
+
+def test_the_widget_reads_again_and_has_a_table_for_where_no_widget_lives():
+    widget = ProgressWidget()
+    body, again = widget.children
+    assert "0 of" in body.value
+    record("passed", "count_pairs")
+    again.click()
+    assert "1 of" in body.value
+    bundle = widget._repr_mimebundle_()
+    assert bundle["text/html"] == body.value
+    assert bundle["text/plain"] == my_progress().summary()
+    assert '<a href="../exercises/01_tokenizer.ipynb">' in body.value

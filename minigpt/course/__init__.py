@@ -4,6 +4,7 @@ from importlib import import_module
 
 _HOME = {
     "Diagnosis": "checking",
+    "ProgressWidget": "progress",
     "check": "reporting",
     "diagnose": "checking",
     "hint": "hints",

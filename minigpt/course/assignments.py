@@ -19,10 +19,8 @@ exercises/ asks to mend. Both notebooks carry nbgrader's metadata (schema 3).
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import zip_longest
@@ -32,7 +30,6 @@ import nbformat
 from nbformat import NotebookNode
 
 from minigpt.course.exercises import KINDS, Exercise, all_exercises, find
-from minigpt.course.home import VARIABLE
 from minigpt.course.notebooks import (
     BuildError,
     differences,
@@ -162,14 +159,7 @@ def build(source: Path, fresh: bool = False) -> list[Path]:
     """Build the solutions, run, and the exercises, not run; return both paths."""
     solutions, target = assemble(source, solved), notebook_path(source)
     exercises = assemble(source, stripped)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nobody:
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = str(Path(nobody, "mygpt"))  # nobody's parts, nobody's progress
-        try:
-            run_notebook(solutions, target)
-        finally:
-            del os.environ[VARIABLE]
-            os.environ |= {VARIABLE: before} if before is not None else {}
+    run_notebook(solutions, target)
     if target.exists() and not fresh:
         keep_varying_outputs(solutions, nbformat.read(target, as_version=4))
     write_notebook(solutions, target)

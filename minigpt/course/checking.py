@@ -54,7 +54,7 @@ def diagnose(name: str, obj: Any, seed: int = 0) -> Diagnosis:
         if problem := _problem(exercise, outcome, right):
             break
     else:
-        return Diagnosis(name, True, f"Right in all {len(cases)} cases.", **found)
+        return Diagnosis(name, True, _right(len(cases)), **found)
     known = recognise(exercise, cases, outcomes)
     found |= {
         "misconception": known and known.name,
@@ -112,6 +112,10 @@ def _wrong_thing(exercise: Exercise, obj: Any) -> str | None:
         what = kind(plain(obj))
         return f"This is {what}; hand in the function itself, without calling it."
     return None
+
+
+def _right(count: int) -> str:
+    return "Right." if count == 1 else f"Right in all {count} cases."
 
 
 def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None:

@@ -61,4 +61,4 @@ def hint_buttons(name: str):
 
     button.on_click(lambda _: show(open_hint(name)))
     show(opened_hints(name))
-    return ipywidgets.VBox([body, button])
+    return ipywidgets.VBox([body, button], layout={"margin": "0 0 6px"})

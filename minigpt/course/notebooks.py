@@ -34,6 +34,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
+from minigpt.course.home import VARIABLE
 from minigpt.course.outputs import VARIES, digest, keep_varying_outputs, settle
 from minigpt.files import atomic_write
 
@@ -163,7 +164,8 @@ def run_notebook(notebook: NotebookNode, target: Path) -> None:
     )
     # Whoever builds may have IPython start-up files of their own; a learner has none.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nobody:
-        environment = {**os.environ, "IPYTHONDIR": nobody}
+        mygpt = {VARIABLE: str(Path(nobody, "mygpt"))}  # nobody's parts, nobody's progress
+        environment = {**os.environ, "IPYTHONDIR": nobody, **mygpt}
         # What cells write to stderr comes through the kernel; this is the kernel's own talk.
         with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
             for number, cell in enumerate(notebook.cells):

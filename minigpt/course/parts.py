@@ -147,8 +147,9 @@ def _importable(value: Any) -> str | None:
     name = getattr(value, "__module__", None)
     module = sys.modules.get(name) if isinstance(name, str) else None
     file = getattr(module, "__file__", None) or ""
+    library = file.startswith((OURS, *LIBRARIES)) or name in sys.stdlib_module_names
     found = getattr(module, getattr(value, "__qualname__", ""), None)
-    return name if file.startswith((OURS, *LIBRARIES)) and found is value else None
+    return name if library and name != "__main__" and found is value else None
 
 
 def _definition(obj: Any) -> tuple[ast.AST, str, dict[str, Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+import ipywidgets
+
 from minigpt.course.exercises import Exercise, all_exercises
 from minigpt.course.home import events
 from minigpt.viz.tables import as_text
@@ -103,6 +105,29 @@ class Progress:
             f'style="accent-color:#009E73"></progress> {earned} of {possible}</td>'
             f'<td style="text-align:left">{names}</td></tr>'
         )
+
+
+class ProgressWidget(ipywidgets.VBox):
+    """The learner's progress in a notebook, with a button that reads it again."""
+
+    def __init__(self) -> None:
+        self._body = ipywidgets.HTML()
+        again = ipywidgets.Button(description="Look again", icon="refresh")
+        again.on_click(lambda _: self.refresh())
+        super().__init__([self._body, again])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the progress as it is now: another notebook may have moved it."""
+        self._body.value = my_progress()._repr_html_()
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        """Without a kernel, as on a code host, the table as it was stands in."""
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/html": self._body.value,
+            "text/plain": my_progress().summary(),
+        }
 
 
 def my_progress() -> Progress:

@@ -91,9 +91,9 @@ class Report:
         head = f"<strong>{sign} {escape(d.exercise)}: {words}.</strong> "
         parts = [f"<div>{head}{escape(d.message) if d.difference is None else ''}</div>"]
         if d.explanation:
-            parts.append(f"<div>{_with_code(d.explanation)}</div>")
+            parts.append(f'<div style="margin:4px 0">{_with_code(d.explanation)}</div>')
         if d.difference:
-            parts.append(f"<div>{_with_code(d.difference)}</div>")
+            parts.append(f'<div style="margin:4px 0">{_with_code(d.difference)}</div>')
         if d.line:
             where = f"line {d.line['number']}, in {d.line['function']}:\n{d.line['text']}"
             parts.append(f'<pre style="{BLOCK}">{escape(where)}</pre>')
