@@ -435,6 +435,17 @@ except ValueError as error:
 # one token more, and again. The **loss** is the mean surprise, and here you know its floor.
 
 # %% [markdown]
+# ## Your own GPT
+#
+# Lessons 01 to 08 have exercises. A check tells you in a second whether yours is right, and if not,
+# why. What passes is kept in a folder `mygpt/`, and becomes your own GPT. Here is how far you are;
+# the button looks again.
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.course import ProgressWidget
+
+ProgressWidget()
+
+# %% [markdown]
 # **Next:** lesson 01 turns text into numbers. From there each lesson builds one part, until in
-# lesson 08 yours holds OpenAI's weights. Lessons 09 to 12, and exercises that check your code,
-# come with later releases.
+# lesson 08 yours holds OpenAI's weights. Lessons 09 to 12 come with later releases.

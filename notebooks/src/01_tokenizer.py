@@ -1079,5 +1079,7 @@ viz.table([row(encode_so) for encode_so in candidates.values()], columns, rows=l
 # **Your turn.** Write your own name into `encode_gpt2`: how many tokens is it, in lower case and in
 # capitals? Then train on a text in your language, and look at the first ten merges.
 #
-# **Next:** lesson 02 makes vectors out of ids. Exercises that check your code come with a later
-# release.
+# **Exercises:** [01_tokenizer](../exercises/01_tokenizer.ipynb). Each check says what went wrong,
+# and what passes becomes a part of your own GPT.
+#
+# **Next:** lesson 02 makes vectors out of ids.

@@ -956,4 +956,7 @@ viz.table(rows, ["model", "loss (nats per token)"])
 # channels still give a clear peak? Then run the bigram model on real English: in a new cell, load
 # `package.load_data("python-docs")`, count, and look at its loss, its samples and its `floor`.
 #
+# **Exercises:** [02_data](../exercises/02_data.ipynb). Each check says what went wrong, and what
+# passes becomes a part of your own GPT.
+#
 # **Next:** lesson 03 builds attention, which looks back as far as it likes.

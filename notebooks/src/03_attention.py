@@ -677,4 +677,7 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? Then let
 # `kite` ask too: set its *asks* to 1 at the top and run all.
 #
+# **Exercises:** [03_attention](../exercises/03_attention.ipynb). Each check says what went wrong,
+# and what passes becomes a part of your own GPT.
+#
 # **Next:** lesson 04 puts this layer into a block.

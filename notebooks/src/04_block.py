@@ -857,4 +857,7 @@ plt.show()
 # Then let the tower start gently, with `nn.init.normal_(module.weight, std=0.02)`: does post-norm
 # live?
 #
+# **Exercises:** [04_block](../exercises/04_block.ipynb). Each check says what went wrong, and
+# what passes becomes a part of your own GPT.
+#
 # **Next:** lesson 05 stacks your blocks into GPT-2.

@@ -1045,4 +1045,7 @@ viz.table(rows, ["", "shape", "count", "first loss", "spreads", "places", "equal
 # wide and flat? Which of them needs more FLOPs a token? And from which T on do scores and mix
 # cost as much as the matrices?
 #
+# **Exercises:** [05_gpt](../exercises/05_gpt.ipynb). Each check says what went wrong, and what
+# passes becomes a part of your own GPT.
+#
 # Lesson 06 trains what you have built.

@@ -1132,4 +1132,7 @@ plt.show()
 # `optimizer="adamw", max_lr=3e-3`: how many steps until colours are recalled? Or count recalled
 # words ten times in the loss: does the fall come sooner?
 #
+# **Exercises:** [06_training](../exercises/06_training.ipynb). Each check says what went wrong,
+# and what passes becomes a part of your own GPT.
+#
 # Lesson 07 lets the model write.

@@ -1147,5 +1147,8 @@ for kind in (Reader, OneFurther, CornerAtStart):
 # `measure` put T = 1.2 with p = 0.9? Then write `min_p_filter`: keep each token with at least a
 # tenth of the best one's probability. Put it on the map.
 #
+# **Exercises:** [07_sampling](../exercises/07_sampling.ipynb). Each check says what went wrong,
+# and what passes becomes a part of your own GPT.
+#
 # **Next:** lesson 08 loads a file of weights into your model, OpenAI's if you like. With those it
 # writes English.

@@ -971,6 +971,32 @@ print("Every witness agrees with you.")
 # Clean up: let go of the mapped file, then remove the folder. (Windows removes no file that is
 # still mapped.)
 
+# %% [markdown]
+# ## Whose GPT?
+#
+# What passed its check in the exercises is kept in `mygpt/`, and `part` hands it out. Where you
+# have none yet, or where yours no longer passes, ours stands in. So whose is it today?
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.course import my_parts, part
+
+my_parts()
+
+# %% [markdown]
+# `part("GPT")` is made of these, and `part("load_weights")` fills it. **Predict:** how far will it
+# be from the model above?
+
+# %% tags=["nbval-ignore-output"]
+mine = part("GPT")(config).eval()
+part("load_weights")(mine, stored)
+with torch.no_grad():
+    difference = (mine(unread[0]) - yours(unread[0])).abs().max().item()
+assert difference < 1e-4
+print(f"largest difference of two logits: {difference:.0e}")
+
+# %% [markdown]
+# Nothing but rounding: line by line another program, and the same model.
+
 # %%
 del large, tensors, mapped, turned
 folder.cleanup()
@@ -989,5 +1015,8 @@ print("the folder is gone:", not here.exists())
 # **Your turn.** Put `USE = "gpt2"` at the top and run all. Then plant a mistake of your own in
 # `large` and let `first_divergence` find it. Can you make one that neither it nor the loss
 # notices?
+#
+# **Exercises:** [08_pretrained](../exercises/08_pretrained.ipynb). Each check says what went
+# wrong, and what passes becomes a part of your own GPT.
 #
 # **Next:** in the lessons to come you look inside these heads.
