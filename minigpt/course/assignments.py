@@ -64,7 +64,12 @@ def facts(exercise: Exercise) -> str:
 
 
 def solved(cell: NotebookNode) -> str:
-    """Return the text of a cell in solutions/: without the broken code."""
+    """Return the text of a cell in solutions/: without the broken code.
+
+    The marks stay in code, where nbgrader wants them; in words they would look like headings.
+    """
+    if cell.cell_type == "markdown":
+        return SOLUTION.sub(lambda m: m[2].strip(), cell.source)
     return BROKEN.sub("", cell.source)
 
 
