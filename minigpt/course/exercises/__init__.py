@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -12,7 +12,7 @@ from minigpt.course.exercises.definition import KINDS, Exercise, Misconception
 __all__ = ["KINDS", "Exercise", "Misconception", "all_exercises", "find"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def all_exercises() -> dict[str, Exercise]:
     """Return every exercise by its name, in the order of the lessons."""
     found: dict[str, Exercise] = {}
