@@ -1,9 +1,9 @@
 """The cases are sharp: a solution with one thing changed by machine does not pass any more.
 
 Every solution is changed in every place where a rule below fits: operators, comparisons, constants
-(axes among them), the order of operands, arguments and statements, statements left out. At least
-98 % of these mutants must be rejected. Those that survive are in SURVIVORS, each with the reason:
-they compute the same.
+(axes among them), functions (sum for mean), the order of operands, arguments and statements,
+statements left out. At least 98 % of these mutants must be rejected. Those that survive are listed
+as SURVIVORS in exercise_variants/, each with the reason why nothing can tell it from the solution.
 """
 
 import ast
@@ -51,6 +51,8 @@ COMPARISONS = {
 }
 
 
+PAIRS = (("tril", "triu"), ("sin", "cos"), ("max", "min"), ("sum", "mean"), ("floor", "ceil"))
+TWINS = {**dict(PAIRS), **{other: one for one, other in PAIRS}}
 TALLY = []  # of each solution: mutants, survivors
 
 
@@ -72,8 +74,12 @@ def changes(node: ast.AST):
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         yield lambda n: setattr(n, "value", n.value + 1)
         yield lambda n: setattr(n, "value", n.value - 1 if n.value else 2)
-    elif isinstance(node, ast.Call) and len(node.args) >= 2:
+    elif isinstance(node, ast.Call) and len(node.args) >= 2 and not _is_transpose(node):
         yield lambda n: n.args.reverse()
+    elif isinstance(node, ast.Attribute) and node.attr in TWINS:
+        yield lambda n: setattr(n, "attr", TWINS[n.attr])
+    elif isinstance(node, ast.Name) and node.id in TWINS:
+        yield lambda n: setattr(n, "id", TWINS[n.id])
     elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
         yield lambda n: n.value.elts.reverse()
     for field in ("body", "orelse"):
@@ -87,6 +93,11 @@ def changes(node: ast.AST):
                     yield lambda n, f=field, p=place: _swap_statements(getattr(n, f), p)
 
 
+def _is_transpose(call):
+    """Say whether swapping the arguments of a call means nothing."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "transpose"
+
+
 def _does_something(statement):
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return not is_text and not isinstance(statement, (ast.Return, ast.Pass))
@@ -97,6 +108,8 @@ def _order_matters(first, second):
     if isinstance(first, ast.Expr) and isinstance(second, ast.Expr):
         return _does_something(first) and _does_something(second)
     nodes = [*ast.walk(first)]
+    inner = [c.target for n in nodes for c in getattr(n, "generators", ())]  # gone afterwards
+    nodes = [n for n in nodes if n not in [i for target in inner for i in ast.walk(target)]]
     written = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     attributes = [n for n in nodes if isinstance(n, ast.Attribute)]
     written |= {n.attr for n in attributes if isinstance(n.ctx, ast.Store)}
