@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from minigpt.course import running
 from minigpt.course.calls.functions import call_function
 from minigpt.course.checking import UNWRITTEN, diagnose
 from minigpt.course.comparing import difference
-from minigpt.course.reporting import check
+from minigpt.course.reporting import Report, check
 from minigpt.model import causal_mask as mask_of
 
 FORKS = sys.platform == "linux"
@@ -263,6 +264,117 @@ def test_what_is_printed_is_shown_with_a_wrong_answer():
     assert "Your code printed:\n    T is 3" in diagnosis.message
 
 
+def test_torchs_not_implemented_is_told_and_not_taken_for_a_stub():
+    def causal_mask(T):
+        return torch.ones(T, T, dtype=torch.long).softmax(-1)
+
+    message = diagnose("causal_mask", causal_mask).message
+    assert message != UNWRITTEN
+    assert "not implemented for 'Long'" in message
+
+
+class MyTensor(torch.Tensor):
+    pass
+
+
+class Pair(NamedTuple):
+    one: object
+    other: object
+
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def raises_unreadable(T):
+    raise Unreadable
+
+
+@pytest.mark.parametrize(
+    ("strange", "words"),
+    [
+        (lambda T: Pair(right_mask(T), object()), "is a tuple of 2"),
+        (lambda T: right_mask(T).float().to_sparse(), "sparse"),
+        (lambda T: torch.nested.nested_tensor([torch.ones(T)]), "nested"),
+        (lambda T: {frozenset([T]): object()}, "<frozenset>"),
+        (lambda T: 2**20_000, "int, with over 300 digits"),
+        (raises_unreadable, "It raised Unreadable: (its __str__ raises ValueError)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_strange_result_is_told_in_words(strange, words):
+    assert words in diagnose("causal_mask", strange).message
+
+
+def test_a_number_beyond_all_floats_is_wrong_and_no_error():
+    assert "over 300 digits" in diagnose("uniform_loss", 10**400).message
+
+
+def test_a_tensor_of_a_class_of_its_own_is_a_tensor():
+    assert diagnose("causal_mask", lambda T: right_mask(T).as_subclass(MyTensor)).passed
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_more_threads_do_not_hang(runner):
+    numbers = torch.ones(1_000, 1_000)
+    numbers @ numbers  # starts the threads of OpenMP, which no child has
+
+    def threaded(x):
+        torch.set_num_threads(4)
+        return (numbers @ numbers)[0, :2]
+
+    outcomes, _ = runner(call_function, threaded, CASES)
+    assert [outcome["seen"]["result"].tolist() for outcome in outcomes] == [[1000, 1000]] * 2
+
+
+@pytest.mark.skipif(not FORKS, reason="only Linux forks here")
+@pytest.mark.elsewhere
+def test_code_that_forks_speaks_once():
+    def forks(x):
+        os.fork()
+        return x
+
+    outcomes, _ = running.run(call_function, forks, CASES)
+    assert [outcome["seen"]["result"].tolist() for outcome in outcomes] == [[1, 1], [0, 0]]
+
+
+@pytest.mark.elsewhere
+def test_beside_a_gpu_nothing_is_forked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    outcomes, _ = running.run(lambda obj, case: {"process": os.getpid()}, None, [{}])
+    assert outcomes == [{"seen": {"process": os.getpid()}}]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_the_notebooks_dtype_and_device_change_no_case(dtype):
+    torch.set_default_dtype(dtype)
+    torch.set_default_device("meta")
+    try:
+        message = diagnose("gelu", lambda x: x * torch.sigmoid(1.702 * x)).message
+        diagnosis = diagnose("gelu", torch.nn.GELU(approximate="tanh"))
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert "x = float32 (5,) [-2, -1, 0, 1, 2]" in message
+    assert diagnosis.passed
+
+
+def test_in_a_terminal_of_ipython_the_report_is_in_the_error():
+    with pytest.raises(AssertionError) as caught:
+        check("causal_mask", lambda T: None)
+    assert "Is a `return` missing" in "".join(caught.value._render_traceback_())
+
+
+def test_text_that_is_no_unicode_can_be_sent_to_a_notebook():
+    def causal_mask(T):
+        print("\udc80 and \ud800")
+
+    report = Report(diagnose("causal_mask", causal_mask), [])
+    assert "\\udc80 and \\ud800" in report._repr_html_()
+    report._repr_html_().encode("utf-8")
+
+
 # --- The same definition, in a process that does not know the answer ---
 
 
@@ -302,3 +414,24 @@ assert not [name for name in sys.modules if name.startswith("minigpt.course.exer
 
 def test_the_package_has_the_same_mask():
     assert torch.equal(right_mask(4), mask_of(4, 4))
+
+
+def test_a_wrong_number_does_not_give_the_right_one_away():
+    diagnosis = diagnose("uniform_loss", 1.25)
+    assert "1.25 is not right." in diagnosis.message
+    assert "should be" not in diagnosis.message
+    assert "should be a float" in diagnose("uniform_loss", "ln V").message
+
+
+def test_a_known_mistake_made_in_another_way_is_still_recognised():
+    """Masked after the softmax, as one misconception does, and float64 not kept besides."""
+
+    def attention_weights(q, k):
+        scores = q.float() @ k.float().transpose(-2, -1) / q.size(-1) ** 0.5
+        return scores.softmax(-1).tril()
+
+    diagnosis = diagnose("attention_weights", attention_weights)
+    assert diagnosis.misconception
+    assert not diagnosis.certain
+    assert "after the softmax" in diagnosis.message
+    assert "This looks like a known mistake" in diagnosis.message

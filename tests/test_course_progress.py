@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
-from minigpt.course.exercises import all_exercises
+from minigpt.course import hints
+from minigpt.course.exercises import all_exercises, find
 from minigpt.course.hints import hint, hint_buttons, opened_hints
 from minigpt.course.home import events, log_path, record
 from minigpt.course.progress import ProgressWidget, my_progress
+from minigpt.course.reporting import check
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +123,18 @@ def test_the_widget_reads_again_and_has_a_table_for_where_no_widget_lives():
     assert bundle["text/html"] == body.value
     assert bundle["text/plain"] == my_progress().summary()
     assert '<a href="../exercises/01_tokenizer.ipynb">' in body.value
+
+
+@pytest.mark.parametrize("name", ["mygpt", "mygpt/progress.jsonl"])
+def test_where_nothing_can_be_written_hints_and_checks_go_on(mygpt, monkeypatch, capsys, name):
+    monkeypatch.setattr(hints, "_unrecorded", {})
+    if name == "mygpt":
+        mygpt.write_text("a file where the folder should be", encoding="utf-8")
+    else:
+        (mygpt / "progress.jsonl").mkdir(parents=True)  # a folder where the file should be
+    check("causal_mask", find("causal_mask").reference)
+    assert "could not be written down" in capsys.readouterr().out
+    assert [opened_hints("merge"), *(hint("merge") and opened_hints("merge") for _ in "12")] == [
+        0, 1, 2
+    ]  # fmt: skip
+    assert my_progress().points()[0] == 0

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from minigpt import GPTConfig
+from minigpt.course import parts
 from minigpt.course.home import home
-from minigpt.course.parts import CannotKeep, keep, my_parts, part, standalone_source
+from minigpt.course.parts import CannotKeep, _parsed, keep, my_parts, part, standalone_source
 from minigpt.course.reporting import check
 from minigpt.model import GPT
 
@@ -30,10 +31,12 @@ def notebook(source: str) -> dict:
 
 
 MASK = """import torch as t
+from itertools import count
 from math import floor
 start = 0
 
 def rows(T):
+    assert next(count()) == 0
     return t.arange(start, floor(T))[:, None]
 
 def causal_mask(T):
@@ -55,7 +58,8 @@ def test_the_file_stands_alone_and_tells_its_version(mygpt):
     keep("causal_mask", notebook(MASK)["causal_mask"])
     text = (mygpt / "causal_mask.py").read_text(encoding="utf-8")
     assert text.startswith("# causal_mask, version 1: passed its check on ")
-    assert "import torch as t\nfrom math import floor\n" in text
+    for line in ("import torch as t", "from math import floor", "from itertools import count"):
+        assert line in text
     assert "start = 0" in text
     assert text.index("def rows") < text.index("def causal_mask")
     names = {}
@@ -169,3 +173,84 @@ def test_what_is_no_part_cannot_be_asked_for():
 
 def test_the_folder_can_be_named(mygpt):
     assert home() == mygpt
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        # decorators: PyTorch's, Python's and the learner's own
+        "@t.no_grad()\ndef causal_mask(T):\n    return t.ones(T, T).tril().bool()\n",
+        "@lru_cache\ndef row(T):\n    return t.arange(T)\n"
+        "def causal_mask(T):\n    return row(T) <= row(T)[:, None]\n",
+        "def loud(f):\n    @wraps(f)\n    def g(*args):\n        return f(*args)\n    return g\n"
+        "@loud\ndef causal_mask(T):\n    return t.ones(T, T).tril().bool()\n",
+        # the notebook has other things under the names of local variables
+        "x = t.ones(3)\ndef causal_mask(T):\n    x = t.arange(T)\n    return x <= x[:, None]\n",
+        # functions written in C, and constants whose repr is no Python
+        "from torch import ones, tril\ndef causal_mask(T):\n    return tril(ones(T, T)).bool()\n",
+        "never = float('-inf')\nkind = t.bool\ndef causal_mask(T):\n"
+        "    return (t.full((T, T), never).triu(1) == 0).to(kind)\n",
+        # a helper with the name of one of Python's own, and a counter
+        "def sorted(x):\n    return x\ndef causal_mask(T):\n"
+        "    return sorted(t.arange(T)) <= t.arange(T)[:, None]\n",
+        "calls = 0\ndef causal_mask(T):\n    global calls\n    calls += 1\n"
+        "    return t.ones(T, T).tril().bool()\n",
+    ],
+)
+def test_honest_code_of_many_kinds_is_kept(mygpt, source):
+    start = "import torch as t\nfrom functools import lru_cache, wraps\n"
+    keep("causal_mask", notebook(start + source)["causal_mask"])
+    assert part("causal_mask").__module__ == "mygpt.causal_mask"
+
+
+def test_blank_lines_beside_a_magic_are_no_obstacle():
+    cell = "%matplotlib inline\ndef f(x):\n\n    y = x\n\n    return y\n"
+    assert [node.name for node in _parsed(cell).body if hasattr(node, "name")] == ["f"]
+
+
+def test_a_kept_file_that_is_no_utf8_is_put_away_as_it_is(mygpt):
+    mygpt.mkdir()
+    (mygpt / "causal_mask.py").write_bytes(b"# mine\n# \xff\n")
+    check("causal_mask", notebook(MASK)["causal_mask"])
+    assert part("causal_mask").__module__ == "mygpt.causal_mask"
+    assert (mygpt / "older/causal_mask.1.py").read_bytes() == b"# mine\n# \xff\n"
+
+
+def test_a_full_disk_loses_no_kept_part(mygpt, monkeypatch):
+    keep("causal_mask", notebook(MASK)["causal_mask"])
+    before = (mygpt / "causal_mask.py").read_bytes()
+    write = parts._write
+
+    def full(path, text):
+        if path.name == "causal_mask.py":
+            raise OSError(28, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(parts, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        keep("causal_mask", notebook(MASK.replace("T):", "T):  # another"))["causal_mask"])
+    assert (mygpt / "causal_mask.py").read_bytes() == before
+
+
+def test_a_part_is_checked_once_until_a_file_that_it_rests_on_changes(mygpt, monkeypatch):
+    test_a_class_is_kept_with_the_parts_it_uses(mygpt)
+    checks = []
+    diagnose = parts.diagnose
+    monkeypatch.setattr(parts, "diagnose", lambda n, o: checks.append(n) or diagnose(n, o))
+    part("GPT")(CONFIG), part("MLP")
+    assert checks == ["MLP"] or checks == []
+    checks.clear()
+    part("MLP"), my_parts()
+    assert checks == []
+    gelu = "import torch\n\n\ndef gelu(x):\n    return torch.nn.functional.gelu(x)\n"
+    (mygpt / "gelu.py").write_text("# gelu\n" + gelu, encoding="utf-8")
+    part("MLP")
+    assert checks == ["gelu", "MLP"]
+
+
+def test_parts_that_use_each_other_in_a_circle_end(mygpt):
+    mygpt.mkdir()
+    for one, other in (("gelu", "layer_norm"), ("layer_norm", "gelu")):
+        text = f'from minigpt.course import part\n{one} = part("{other}")\n'
+        (mygpt / f"{one}.py").write_text(text, encoding="utf-8")
+    assert torch.equal(part("gelu")(torch.zeros(2)), torch.zeros(2))

@@ -10,9 +10,10 @@ from torch import nn
 from minigpt.course.calls.functions import INPUTS
 from minigpt.course.comparing import difference, kind, same, show
 from minigpt.course.exercises import Exercise, Misconception, find
-from minigpt.course.running import Outcome, TooLong, plain, run, see
+from minigpt.course.running import Outcome, TooLong, fresh_torch, plain, run, see
 
 UNWRITTEN = "Not written yet."
+ALMOST = "This looks like a known mistake, though not in every case."
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Diagnosis:
     passed: bool
     message: str
     misconception: str | None = None  # the name of the wrong answer that this one equals
+    certain: bool = True  # False: equal in most of the cases that went wrong, not in all
     case: str | None = None  # the first case that failed
     arguments: list[tuple[str, str]] = field(default_factory=list)  # its inputs, shown
     difference: str | None = None  # the first difference, in words
@@ -44,24 +46,29 @@ def diagnose(name: str, obj: Any, seed: int = 0) -> Diagnosis:
         raise ValueError(f"{name} is answered in words: a teacher marks it, no check can")
     if problem := _wrong_thing(exercise, obj):
         return Diagnosis(name, False, problem)
-    cases = exercise.draw(seed)
+    with fresh_torch():
+        cases = exercise.draw(seed)
     outcomes, printed = run(exercise.call, obj, cases)
     expected = expected_outcomes(exercise, cases)
     found = {"printed": printed, "cases": len(cases)}
-    for case, outcome, right in zip(cases, outcomes, expected):
-        if outcome.get("error", {}).get("type") == "NotImplementedError":
-            return Diagnosis(name, False, UNWRITTEN, case=case.get("title"), **found)
-        if problem := _problem(exercise, outcome, right):
-            break
-    else:
+    problems = [_problem(exercise, *pair) for pair in zip(outcomes, expected)]
+    failed = [place for place, problem in enumerate(problems) if problem]
+    if not failed:
         return Diagnosis(name, True, _right(len(cases)), **found)
-    known = recognise(exercise, cases, outcomes)
+    first, outcome = cases[failed[0]], outcomes[failed[0]]
+    if _is_stub(outcome.get("error")):
+        return Diagnosis(name, False, UNWRITTEN, case=first.get("title"), **found)
+    known, certain = recognise(exercise, cases, outcomes), True
+    if known is None:
+        known, certain = resembles(exercise, cases, outcomes, failed), False
+    explanation = known and (known.message if certain else f"{ALMOST} {known.message}")
     found |= {
         "misconception": known and known.name,
-        "case": case.get("title"),
-        "arguments": _arguments(case),
-        "difference": problem,
-        "explanation": known and known.message,
+        "certain": certain or known is None,
+        "case": first.get("title"),
+        "arguments": _arguments(first),
+        "difference": problems[failed[0]],
+        "explanation": explanation,
         "line": outcome.get("error", {}).get("line"),
     }
     return Diagnosis(name, False, _in_words(found), **found)
@@ -89,6 +96,24 @@ def recognise(
     return None
 
 
+def resembles(
+    exercise: Exercise, cases: list[dict], outcomes: list[Outcome], failed: list[int]
+) -> Misconception | None:
+    """Return the misconception that gives most of the failed outcomes, the first among them.
+
+    A learner may make a known mistake in a way of their own, or two mistakes at once.
+    """
+    agreeing = []
+    for misconception in exercise.misconceptions:
+        wrong = misconception.wrong
+        if alike(exercise, outcomes[failed[0]], see(exercise.call, wrong, cases[failed[0]])):
+            seen = [see(exercise.call, wrong, cases[place]) for place in failed]
+            agree = sum(alike(exercise, outcomes[i], s) for i, s in zip(failed, seen))
+            agreeing.append((agree, misconception))
+    count, best = max(agreeing, key=lambda pair: pair[0], default=(0, None))
+    return best if count > len(failed) / 2 and "error" not in outcomes[failed[0]] else None
+
+
 def alike(exercise: Exercise, one: Outcome, other: Outcome) -> bool:
     """Say whether two outcomes are the same: equal within tolerance, or the same error."""
     if "error" in one or "error" in other:
@@ -114,6 +139,11 @@ def _wrong_thing(exercise: Exercise, obj: Any) -> str | None:
     return None
 
 
+def _is_stub(error: dict | None) -> bool:
+    """Say whether `raise NotImplementedError` still stands. PyTorch's own come with a message."""
+    return bool(error) and error["type"] == "NotImplementedError" and not error["message"]
+
+
 def _right(count: int) -> str:
     return "Right." if count == 1 else f"Right in all {count} cases."
 
@@ -126,6 +156,8 @@ def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None
         if error["type"] == "Crash":
             return f"Your code cannot be checked: {error['message']}."
         return f"It raised {error['type']}: {error['message'] or '(no message)'}"
+    if not callable(exercise.reference):
+        return _wrong_value(exercise, outcome["seen"]["result"], right["seen"]["result"])
     for name, expected in right["seen"].items():
         if name not in outcome["seen"]:
             continue  # nothing to see because of another, named difference
@@ -135,12 +167,22 @@ def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None
         if name == INPUTS and seen != expected:
             return f"Your code changes its inputs: {seen}. Whoever calls it still needs them."
         if isinstance(seen, str) and not isinstance(expected, str) and name != "result":
-            return f"The {name}: {seen}."
+            return f"{name[0].upper()}{name[1:]}: {seen}."
         if found := difference(seen, expected, exercise.rtol, exercise.atol, _called(name)):
             return found[0].upper() + found[1:]
     if missing := right["seen"].keys() - outcome["seen"].keys():
         return f"Nothing was seen of: {', '.join(sorted(missing))}."
     return None
+
+
+def _wrong_value(exercise: Exercise, value: Any, expected: Any) -> str | None:
+    """Say that a value is not right, without giving the right one away."""
+    if same(value, expected, exercise.rtol, exercise.atol):
+        return None
+    numbers = isinstance(value, (int, float)) and isinstance(expected, (int, float))
+    if numbers or kind(value) == kind(expected):
+        return f"{show(value)} is not right."
+    return f"Your answer is {kind(value)}; it should be {kind(expected)}."
 
 
 def _arguments(case: dict) -> list[tuple[str, str]]:

@@ -51,10 +51,13 @@ def record(event: str, exercise: str, **details) -> None:
 
 
 def events() -> list[dict]:
-    """Return all that was recorded, in order; lines that are not whole are passed over."""
+    """Return all that was recorded, in order; lines that are not whole are passed over.
+
+    Where the log cannot be read, nothing was recorded either: each check says why.
+    """
     try:
         lines = log_path().read_bytes().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return []
     found = []
     for line in lines:

@@ -8,10 +8,14 @@ longer passes its check blocks nothing: ours stands in, and says so.
 from __future__ import annotations
 
 import ast
-import builtins
 import importlib.util
 import inspect
 import linecache
+import math
+import os
+import re
+import shutil
+import symtable
 import sys
 import textwrap
 import time
@@ -20,6 +24,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from minigpt import model
@@ -32,6 +37,8 @@ from minigpt.files import atomic_write
 from minigpt.viz.tables import Shown, table
 
 PACKAGE = '"""My own GPT, part by part: each of these files passed its check."""\n'
+OURS_USE = {"Block": ("CausalSelfAttention", "MLP"), "GPT": ("Block",)}  # see _ours
+_checked: dict[tuple, tuple[Any, str]] = {}  # what _yours() found, by all the sources it rests on
 _given: dict[int, tuple[str, Any]] = {}  # what part() handed out: id -> (name, the object itself)
 
 
@@ -53,7 +60,7 @@ def keep(name: str, obj: Any) -> str:
     place = f"{home().name}/{path.name}"
     if path.exists() and _body(path) == source:
         return f"It is a part of your own GPT: {place}"
-    trial = home() / ".trial.py"
+    trial = home() / f".trial.{os.getpid()}.py"  # two notebooks may keep at the same time
     _write(trial, source)
     try:
         kept = _load(name, trial)
@@ -78,17 +85,17 @@ def _write(path: Path, text: str) -> None:
 
 def _body(path: Path) -> str:
     """Return the source of a kept part without its first line, which tells its version."""
-    return path.read_text(encoding="utf-8").partition("\n")[2]
+    return path.read_text(encoding="utf-8", errors="replace").partition("\n")[2]
 
 
 def _put_away(path: Path) -> int:
-    """Move the present version of a part to older/, and return how many versions there were."""
+    """Copy the present version of a part to older/, and return how many versions there were."""
     older = path.parent / "older"
     count = len(list(older.glob(f"{path.stem}.*.py")))
     if path.exists():
         count += 1
         older.mkdir(exist_ok=True)
-        path.replace(older / f"{path.stem}.{count}.py")
+        shutil.copyfile(path, older / f"{path.stem}.{count}.py")  # a full disk loses neither
     return count
 
 
@@ -109,7 +116,8 @@ def _collect(obj: Any, imports: dict, values: dict, pieces: dict) -> str:
     node, text, names = _definition(obj)
     if text in pieces:
         return node.name
-    if isinstance(obj, FunctionType) and set(obj.__code__.co_freevars) - {"__class__"}:
+    inner = inspect.unwrap(obj)  # what stands below the decorators
+    if isinstance(inner, FunctionType) and set(inner.__code__.co_freevars) - {"__class__"}:
         raise CannotKeep(f"{node.name} uses variables of the function around it")
     pieces[text] = None  # so that two functions which call each other end
     for used in _names_used(node):
@@ -128,13 +136,17 @@ def _add_used(used: str, value: Any, user: str, imports: dict, values: dict, pie
     elif id(value) in _given:
         imports["from minigpt.course import part"] = None
         values[f'{used} = part("{_given[id(value)][0]}")'] = None
-    elif isinstance(value, (bool, int, float, str, bytes, type(None))):
-        values[f"{used} = {value!r}"] = None
-    elif home_module := _importable(value):
-        qualified = getattr(value, "__qualname__", used)
+    elif type(value) in (bool, int, float, str, bytes, type(None)):
+        infinite = isinstance(value, float) and not math.isfinite(value)
+        values[f"{used} = " + (f'float("{value}")' if infinite else repr(value))] = None
+    elif isinstance(value, (torch.dtype, torch.device)):
+        imports["import torch"] = None
+        values[f"{used} = torch.{repr(value).removeprefix('torch.')}"] = None
+    elif found := _importable(used, value):
+        module, qualified = found
         same = "" if qualified == used else f" as {used}"
-        imports[f"from {home_module} import {qualified}{same}"] = None
-    elif isinstance(value, (FunctionType, type)):
+        imports[f"from {module} import {qualified}{same}"] = None
+    elif isinstance(inspect.unwrap(value), (FunctionType, type)):
         own = _collect(value, imports, values, pieces)
         if own != used:
             pieces[f"{used} = {own}"] = None
@@ -142,14 +154,24 @@ def _add_used(used: str, value: Any, user: str, imports: dict, values: dict, pie
         raise CannotKeep(f"{user} uses {used}, a {type(value).__name__} that lives in the notebook")
 
 
-def _importable(value: Any) -> str | None:
-    """Return the module of an installed library, or of ours, where a value can be found."""
-    name = getattr(value, "__module__", None)
-    module = sys.modules.get(name) if isinstance(name, str) else None
+def _importable(used: str, value: Any) -> tuple[str, str] | None:
+    """Return the module of an installed library, or of ours, and the value's name there."""
+    home_module, qualified = (getattr(value, key, "") for key in ("__module__", "__qualname__"))
+    module = sys.modules.get(home_module) if isinstance(home_module, str) else None
+    if _is_library(home_module, module) and getattr(module, qualified, None) is value:
+        return home_module, qualified
+    # What is written in C may not know its home, as torch.arange: look who has it by that name.
+    public = [(name, m) for name, m in list(sys.modules.items()) if "._" not in f".{name}"]
+    homes = [name for name, m in public if getattr(m, "__dict__", {}).get(used) is value]
+    homes = [name for name in homes if _is_library(name, sys.modules[name])]
+    return (min(homes, key=len), used) if homes else None
+
+
+def _is_library(name: Any, module: Any) -> bool:
     file = getattr(module, "__file__", None) or ""
-    library = file.startswith((OURS, *LIBRARIES)) or name in sys.stdlib_module_names
-    found = getattr(module, getattr(value, "__qualname__", ""), None)
-    return name if library and name != "__main__" and found is value else None
+    return file.startswith((OURS, *LIBRARIES)) or (
+        name in sys.stdlib_module_names and name != "__main__"
+    )
 
 
 def _definition(obj: Any) -> tuple[ast.AST, str, dict[str, Any]]:
@@ -175,14 +197,15 @@ def _definition(obj: Any) -> tuple[ast.AST, str, dict[str, Any]]:
             if first <= code.co_firstlineno <= node.end_lineno:
                 own = textwrap.dedent("".join(lines[first - 1 : node.end_lineno])).rstrip()
                 return node, own, function.__globals__
-    raise CannotKeep(f"the source of {getattr(obj, '__name__', 'it')} cannot be found")
+    advice = "; write it with def" if function.__name__ == "<lambda>" else ""
+    raise CannotKeep(f"the source of {obj.__name__} cannot be found{advice}")
 
 
 def _parsed(text: str) -> ast.AST:
     try:
         return ast.parse(text)
     except SyntaxError:  # a cell with a line of IPython's own, such as %timeit
-        kept = [("pass" if line[:1] in "%!" else line) for line in text.splitlines()]
+        kept = [("pass" if line.startswith(("%", "!")) else line) for line in text.splitlines()]
         try:
             return ast.parse("\n".join(kept))
         except SyntaxError:
@@ -190,10 +213,18 @@ def _parsed(text: str) -> ast.AST:
 
 
 def _names_used(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a piece of source reads and Python itself does not define."""
-    for child in ast.walk(node):
-        if isinstance(child, ast.Name) and not hasattr(builtins, child.id):
-            yield child.id
+    """Yield the names that a definition reads from outside; its own variables are not among them.
+
+    >>> list(_names_used(ast.parse("def f(x, n=size):\\n    y = g(x)\\n    return y")))
+    ['size', 'g']
+    """
+    scopes = [symtable.symtable(ast.unparse(node), "<part>", "exec")]
+    for scope in scopes:
+        scopes += scope.get_children()
+        outermost = scope.get_type() == "module"
+        for symbol in scope.get_symbols():
+            if symbol.is_referenced() if outermost else symbol.is_global():
+                yield symbol.get_name()
 
 
 # --- Using the parts ---
@@ -231,10 +262,37 @@ def _names() -> list[str]:
 
 
 def _yours(name: str) -> tuple[Any, str]:
-    """Return the learner's part, or None; and why it cannot be used, or nothing."""
-    path = home() / f"{name}.py"
-    if not path.is_file():
-        return None, ""
+    """Return the learner's part, or None; and why it cannot be used, or nothing.
+
+    It is checked once, and again when its file, or that of a part which it uses, has changed.
+    """
+    sources = _sources(name, {})
+    key = (name, *sources.items())
+    if not sources[name] or key in _checked:
+        return _checked.get(key, (None, ""))
+    _checked[key] = None, ""  # for a part that uses itself, in a circle
+    try:
+        for used in sources:  # each once and here, not again in every check of what uses it
+            _yours(used)
+        _checked[key] = _tried(name, home() / f"{name}.py")
+    except BaseException:
+        del _checked[key]
+        raise
+    return _checked[key]
+
+
+def _sources(name: str, found: dict[str, str]) -> dict[str, str]:
+    """Add the source of the learner's part (or "") to `found`, and of all parts that it uses."""
+    if name not in found:
+        path = home() / f"{name}.py"
+        found[name] = path.read_text("utf-8", errors="replace") if path.is_file() else ""
+        for used in re.findall(r"\bpart\([\"'](\w+)[\"']\)", found[name]) or OURS_USE.get(name, ()):
+            _sources(used, found)
+    return found
+
+
+def _tried(name: str, path: Path) -> tuple[Any, str]:
+    """Load a part and check it; return it, or None and why it cannot be used."""
     # First where nothing can go wrong: an edited file may do anything when it is loaded.
     [outcome], _ = run(lambda path, case: {"name": _load(name, path).__name__}, path, [{}])
     if error := outcome.get("error"):
@@ -265,11 +323,12 @@ def _ours(name: str) -> Any:
 
 
 def _our_block() -> type[model.Block]:
+    attention, mlp = part("CausalSelfAttention"), part("MLP")
+
     class Block(model.Block):
         def __init__(self, config: GPTConfig) -> None:
             super().__init__(config)
-            self.attn = part("CausalSelfAttention")(config)
-            self.mlp = part("MLP")(config)
+            self.attn, self.mlp = attention(config), mlp(config)
 
         def forward(self, x: Tensor) -> Tensor:
             x = x + self.attn(self.ln_1(x))
@@ -279,10 +338,11 @@ def _our_block() -> type[model.Block]:
 
 
 def _our_gpt() -> type[model.GPT]:
+    block = part("Block")
+
     class GPT(model.GPT):
         def __init__(self, config: GPTConfig) -> None:
             super().__init__(config)
-            block = part("Block")
             self.transformer.h = nn.ModuleList(block(config) for _ in range(config.n_layer))
 
         def features(self, idx: Tensor, cache: None = None) -> Tensor:

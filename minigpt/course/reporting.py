@@ -41,8 +41,9 @@ def check(name: str, obj: Any) -> None:
         print(report)
     if not diagnosis.passed:
         error = AssertionError(str(report))
-        # IPython asks for this: the report above says all, a traceback into our files nothing.
-        error._render_traceback_ = lambda: [f"AssertionError: {name} is not right yet."]
+        # IPython asks for this: the report says all, a traceback into our files nothing.
+        last = f"{name} is not right yet." if _in_notebook() else str(report)
+        error._render_traceback_ = lambda: [f"AssertionError: {last}"]
         raise error
 
 
@@ -106,7 +107,8 @@ class Report:
             parts.append(f"<details open>{printed}{escape(d.printed)}</pre></details>")
         parts += [f"<div>{escape(note)}</div>" for note in self.notes]
         style = CARD.format(colour=colour)
-        return f'<div class="minigpt-check" role="status" style="{style}">{"".join(parts)}</div>'
+        html = f'<div class="minigpt-check" role="status" style="{style}">{"".join(parts)}</div>'
+        return html.encode("utf-8", "backslashreplace").decode("utf-8")  # no lone surrogates
 
 
 def _with_code(text: str) -> str:

@@ -1,9 +1,10 @@
 """Run a learner's code on cases, whatever it does: it may loop, print, crash or change torch.
 
 On Linux each run happens in a forked child: it sees the notebook's objects as they are, and what it
-does to torch, to its inputs or to the process dies with it. Elsewhere (and once a GPU is in use,
-which no fork survives) it runs in a thread that is stopped after a while, and torch's settings are
-put back. Both return the same plain data.
+does to torch, to its inputs or to the process dies with it. Elsewhere (and beside a GPU: one
+backward pass starts a thread for it, and no fork may compute gradients after that) it runs in a
+thread that is stopped after a while, and torch's settings are put back. Both return the same plain
+data.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import builtins
 import contextlib
 import ctypes
+import faulthandler
 import io
 import linecache
 import os
 import random
 import select
 import signal
+import site
 import struct
 import sys
 import sysconfig
@@ -38,7 +41,8 @@ MEMORY = 4 * 2**30  # bytes a run may ask for beyond what the notebook holds
 PRINTED = 2_000  # characters kept of what the learner's code prints
 ENDLESS = f"it was still running after {SECONDS} seconds"
 OURS = str(Path(__file__).parents[1]) + os.sep
-LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+PLACES = ("stdlib", "purelib", "platlib")
+LIBRARIES = tuple({*map(sysconfig.get_path, PLACES), site.getusersitepackages()})
 
 Outcome = dict[str, Any]  # {"seen": {...}} or {"error": {...}}, plain data
 
@@ -52,13 +56,13 @@ def run(call: Callable, obj: Any, cases: list[dict]) -> tuple[list[Outcome], str
 
     A run that had to be stopped has an error for the case it was in, and no outcome after it.
     """
-    forks = sys.platform == "linux" and not torch.cuda.is_initialized()
+    forks = sys.platform == "linux" and not torch.cuda.is_available()
     return (_run_in_fork if forks else _run_in_thread)(call, obj, cases)
 
 
 def see(call: Callable, obj: Any, case: dict) -> Outcome:
     """Run one case in this process, with torch as it is after a fresh start."""
-    with _fresh_torch():
+    with fresh_torch():
         try:
             return {"seen": {name: plain(value) for name, value in call(obj, case).items()}}
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TooLong
@@ -77,22 +81,37 @@ def plain(value: Any) -> Any:
     (0.5, {'a': {'type': 'object'}})
     """
     if isinstance(value, Tensor):
-        return value.detach().cpu().clone().contiguous()
+        if value.is_sparse or value.is_nested or value.is_meta:
+            return {"type": "Tensor (sparse, nested or meta)"}
+        return value.detach().as_subclass(Tensor).cpu().clone().contiguous()
     if isinstance(value, (np.number, np.bool_)):
         return value.item()
     if isinstance(value, (list, tuple)):
-        return type(value)(map(plain, value)) if type(value) in (list, tuple) else tuple(value)
+        return (list if isinstance(value, list) else tuple)(map(plain, value))
     if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
+        return {_plain_key(key): plain(item) for key, item in value.items()}
+    if type(value) is int and value.bit_length() > 1000:  # no float is as large
+        return {"type": "int, with over 300 digits"}
     if value is None or type(value) in (bool, int, float, str, bytes):
         return value
     return {"type": type(value).__name__}
 
 
+def _plain_key(key: Any) -> Any:
+    try:
+        hash(kept := plain(key))
+    except TypeError:
+        return f"<{type(key).__name__}>"
+    return kept
+
+
 @contextlib.contextmanager
-def _fresh_torch() -> Iterator[None]:
+def fresh_torch() -> Iterator[None]:
     """Use torch's own defaults and a fixed seed inside; put back what was there outside."""
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    device = torch.get_default_device()
+    if device.type != "cpu":
+        torch.set_default_device("cpu")
     threads, states = torch.get_num_threads(), (torch.get_rng_state(), np.random.get_state())
     chance = random.getstate()
     torch.set_default_dtype(torch.float32)
@@ -103,6 +122,8 @@ def _fresh_torch() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
         torch.set_rng_state(states[0])
         np.random.set_state(states[1])
         random.setstate(chance)
@@ -118,8 +139,15 @@ def _describe(error: BaseException) -> dict[str, Any]:
             continue
         text = linecache.getline(frame.filename, frame.lineno).strip()
         line = {"number": frame.lineno, "text": text, "function": frame.name}
-    message = ENDLESS if isinstance(error, TooLong) else str(error)[:1000]
+    message = ENDLESS if isinstance(error, TooLong) else _message(error)
     return {"type": type(error).__name__, "message": message, "line": line}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:1000]
+    except Exception as another:
+        return f"(its __str__ raises {type(another).__name__})"
 
 
 class _Bounded(io.TextIOBase):
@@ -180,14 +208,19 @@ def _be_the_child(writer: int, call: Callable, obj: Any, cases: list[dict]) -> N
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 3))
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    faulthandler.disable()  # a crash of the learner's code is told in words
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nowhere, descriptor)
     torch.set_num_threads(1)  # OpenMP's other threads were not forked
+    torch.set_num_threads = lambda count: None  # and waiting for more would never end
     printed = sys.stdout = sys.stderr = _Bounded()
     builtins.input = _no_input
+    child = os.getpid()
     for case in cases:
         outcome = see(call, obj, case)
+        if os.getpid() != child:  # the learner's code forked, and this is the other one
+            return
         _send(writer, outcome)
         if stopped(outcome):
             break
@@ -215,6 +248,8 @@ def _receive(reader: int) -> list[dict]:
         while len(data) >= 8 and len(data) >= (end := 8 + struct.unpack("<Q", data[:8])[0]):
             messages.append(torch.load(io.BytesIO(data[8:end]), weights_only=True))
             data = data[end:]
+            if "printed" in messages[-1]:  # a process that the learner's code left running
+                return messages  # holds the pipe open
     return messages
 
 
@@ -241,9 +276,13 @@ def _run_in_thread(call: Callable, obj: Any, cases: list[dict]) -> tuple[list[Ou
                 return
 
     thread = threading.Thread(target=work, daemon=True)
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _fresh_torch():
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), fresh_torch():
+        start, deadline = time.process_time(), time.monotonic() + WAIT
         thread.start()
-        thread.join(SECONDS)
+        while thread.is_alive() and time.monotonic() < deadline:
+            thread.join(0.05)
+            if time.process_time() - start > SECONDS:  # a busy machine is not the learner's fault
+                break
         patience = time.monotonic() + 1
         while thread.is_alive() and time.monotonic() < patience:
             raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc

@@ -1,0 +1,366 @@
+"""What people get wrong in a training step, a run and its account."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import torch
+from torch import nn
+
+from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercises.misconceptions_06_training import with_
+from minigpt.training import cross_entropy
+
+# --- train_step ---
+
+
+def clip(model: nn.Module, max_norm: float) -> None:
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+
+
+def step(
+    model, optimizer, batches, max_norm, *,
+    clear="first", divide=1, report=1, clipper=clip, when="before", each=False, last=False,
+) -> float:  # fmt: skip
+    """One training step with one thing wrong."""
+    if clear == "first":
+        optimizer.zero_grad()
+    losses = []
+    for x, y in batches:
+        if clear == "each":
+            optimizer.zero_grad()
+        loss = cross_entropy(model(x), y) / len(batches) ** divide
+        loss.backward()
+        losses.append(loss.item() * len(batches) ** (divide - 1))
+        if when == "each":
+            clipper(model, max_norm)
+        if each:
+            optimizer.step()
+            optimizer.zero_grad()
+    if when == "before":
+        clipper(model, max_norm)
+    if clear == "late":
+        optimizer.zero_grad()
+    if not each:
+        optimizer.step()
+    if when == "after":
+        clipper(model, max_norm)
+    total = losses[-1] * len(batches) if last else sum(losses)
+    return total / len(batches) ** (report - 1)
+
+
+def clip_each_tensor(model: nn.Module, max_norm: float) -> None:
+    for weight in model.parameters():
+        nn.utils.clip_grad_norm_([weight], max_norm)
+
+
+def clip_values(model: nn.Module, max_norm: float) -> None:
+    nn.utils.clip_grad_value_(model.parameters(), max_norm)
+
+
+def always_that_long(model: nn.Module, max_norm: float) -> None:
+    norm = torch.stack([weight.grad.norm() for weight in model.parameters()]).norm()
+    for weight in model.parameters():
+        weight.grad *= max_norm / norm
+
+
+def loss_afterwards(model, optimizer, batches, max_norm) -> float:
+    step(model, optimizer, batches, max_norm)
+    return sum(cross_entropy(model(x), y).item() for x, y in batches) / len(batches)
+
+
+TRAIN_STEP = (
+    Misconception(
+        "not-cleared",
+        "The gradients of the step before are still there, and backward() adds to them. Your step "
+        "follows the sum of old and new. What has to happen before the first backward()?",
+        with_(step, clear="never"),
+    ),
+    Misconception(
+        "cleared-too-early",
+        "You clear the gradients after they are computed and before the optimizer uses them. "
+        "Nothing is left to follow, and no weight moves.",
+        with_(step, clear="late"),
+    ),
+    Misconception(
+        "cleared-each-time",
+        "You clear inside the loop, so only the last micro-batch counts. The others are computed "
+        "and thrown away. Clear once, before the loop.",
+        with_(step, clear="each"),
+    ),
+    Misconception(
+        "not-averaged",
+        "You add up the losses of the micro-batches. Then gradient and loss grow with their "
+        "number. By what must each be divided, so that four times 2 equals once 8?",
+        with_(step, divide=0),
+    ),
+    Misconception(
+        "gradient-not-averaged",
+        "The loss you report is the mean, but the gradient is the sum: you divide after "
+        "backward(). Divide before.",
+        with_(step, divide=0, report=2),
+    ),
+    Misconception(
+        "reports-the-sum",
+        "The weights are right, but you return the sum of the losses. It should be their mean.",
+        with_(step, report=0),
+    ),
+    Misconception(
+        "averaged-twice",
+        "The loss is averaged twice: each cross-entropy is a mean already, and its share is one "
+        "over the number of micro-batches, once. Loss and gradient come out too small.",
+        with_(step, divide=2, report=0),
+    ),
+    Misconception(
+        "reported-too-small",
+        "The weights are right, but the loss you return was divided once too often.",
+        with_(step, report=2),
+    ),
+    Misconception(
+        "last-loss",
+        "You return the loss of the last micro-batch. It should be the mean over all of them.",
+        with_(step, last=True),
+    ),
+    Misconception(
+        "loss-afterwards",
+        "You measure the loss again after the update. Return the mean of the losses that the "
+        "gradients came from: they cost nothing more.",
+        loss_afterwards,
+    ),
+    Misconception(
+        "a-step-for-each",
+        "You step after every micro-batch. That is several small updates. Accumulation makes one "
+        "update of all of them.",
+        with_(step, each=True, when="each"),
+    ),
+    Misconception(
+        "clipped-after-the-step",
+        "You clip after the step, when the long gradient has done its harm. This is the same as no "
+        "clipping. Clear, add up, clip, step.",
+        with_(step, when="after"),
+    ),
+    Misconception(
+        "not-clipped",
+        "Nothing is clipped: a gradient longer than max_norm goes into the step at full length.",
+        with_(step, when="never"),
+        same_as="clipped-after-the-step",
+    ),
+    Misconception(
+        "clipped-each-time",
+        "You clip after every micro-batch. What has been added up so far is cut again and again, "
+        "and the first ones count less. Clip once, when all are added up.",
+        with_(step, when="each"),
+    ),
+    Misconception(
+        "clipped-one-by-one",
+        "You clip each tensor by itself. That changes the direction of the whole gradient. All "
+        "gradients together are one long arrow with one length.",
+        with_(step, clipper=clip_each_tensor),
+    ),
+    Misconception(
+        "clipped-by-value",
+        "You limit each single number. max_norm is about the length of the whole gradient, and "
+        "its direction has to stay.",
+        with_(step, clipper=clip_values),
+    ),
+    Misconception(
+        "always-that-long",
+        "You give every gradient the length max_norm, short ones as well. Only those that are too "
+        "long are shortened.",
+        with_(step, clipper=always_that_long),
+    ),
+)
+
+# --- evaluate ---
+
+
+def evaluation(
+    model, batches, *,
+    mode="restore", recording=False, weighted=True, report=lambda total, n: total / n,
+) -> float:  # fmt: skip
+    """An evaluation with one thing wrong."""
+    was_training = model.training
+    if mode != "leave":
+        model.eval()
+    total, count = 0.0, 0
+    with torch.set_grad_enabled(recording):
+        for x, y in batches:
+            size = y.numel() if weighted else 1
+            total, count = total + cross_entropy(model(x), y).item() * size, count + size
+    if mode == "restore":
+        model.train(was_training)
+    elif mode == "train":
+        model.train()
+    return report(total, count)
+
+
+def gradients_off_for_good(model, batches) -> float:
+    torch.set_grad_enabled(False)
+    return evaluation(model, batches)
+
+
+EVALUATE = (
+    Misconception(
+        "dropout-on",
+        "Dropout is on while you measure, if the model was being trained: the loss is too high, "
+        "and another one each time. Which mode has to be set first?",
+        with_(evaluation, mode="leave"),
+    ),
+    Misconception(
+        "mode-not-restored",
+        "The model is left in evaluation mode. Training would go on without dropout, and nothing "
+        "would tell. Put back the mode that you found.",
+        with_(evaluation, mode="eval"),
+    ),
+    Misconception(
+        "always-training-afterwards",
+        "You leave the model in training mode, even if it came in evaluation mode. Look at the "
+        "mode before you change it, and put that one back.",
+        with_(evaluation, mode="train"),
+    ),
+    Misconception(
+        "mean-of-means",
+        "You average the means of the batches. A small batch then counts as much as a large one. "
+        "Every *token* should count once.",
+        with_(evaluation, weighted=False),
+    ),
+    Misconception(
+        "records-gradients",
+        "The loss is right, but PyTorch records every operation for a backward() that never comes. "
+        "That costs memory for each layer. Switch the record off while you measure.",
+        with_(evaluation, recording=True),
+    ),
+    Misconception(
+        "gradients-off-for-good",
+        "You switch the record for gradients off and never on again: the next training step would "
+        "fail. Use a `with` block or a decorator, which puts it back.",
+        gradients_off_for_good,
+    ),
+    Misconception(
+        "sum",
+        "You return the sum of the surprises. It should be their mean, in nats per token.",
+        with_(evaluation, report=lambda total, n: total),
+    ),
+    Misconception(
+        "perplexity",
+        "You return the perplexity, the exponential of the mean. The mean itself is asked for.",
+        with_(evaluation, report=lambda total, n: math.exp(total / n)),
+    ),
+)
+
+# --- resume_training: a broken loop ---
+
+BUGS = {
+    "gradients": "Each step follows the sum of all gradients so far.",
+    "clipping": "The clipping has no effect on any step.",
+    "schedule": "The learning rates are those of the first steps, again.",
+}
+
+
+def resume_training(model, optimizer, batches, rates, first_step, max_norm, *, bugs=()):
+    """The loop, with some of its three bugs."""
+    losses = []
+    for n, (x, y) in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = rates[n if "schedule" in bugs else first_step + n]
+        if "gradients" not in bugs:
+            optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        if "clipping" not in bugs:
+            clip(model, max_norm)
+        optimizer.step()
+        if "clipping" in bugs:
+            clip(model, max_norm)
+        losses.append(loss.item())
+    return losses
+
+
+def _left(bugs: tuple[str, ...]) -> Misconception:
+    if len(bugs) == len(BUGS):
+        name, message = "untouched", "Not written yet: this is still the broken version."
+    else:
+        name = "left-" + "-and-".join(bugs)
+        found, left = len(BUGS) - len(bugs), len(bugs)
+        told = " ".join(BUGS[bug] for bug in bugs)
+        message = f"{found} of 3 mended, {left} left. {told} Which line sees to that, and when?"
+    return Misconception(name, message, with_(resume_training, bugs=bugs))
+
+
+def rate_too_late(model, optimizer, batches, rates, first_step, max_norm):
+    """Sets the learning rate after the step."""
+    losses = []
+    for n, (x, y) in enumerate(batches):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        clip(model, max_norm)
+        optimizer.step()
+        for group in optimizer.param_groups:
+            group["lr"] = rates[first_step + n]
+        losses.append(loss.item())
+    return losses
+
+
+RESUME_TRAINING = (
+    *(_left(bugs) for count in (3, 2, 1) for bugs in combinations(BUGS, count)),
+    Misconception(
+        "rate-too-late",
+        "You set the learning rate after the step, so each step goes with the rate of the one "
+        "before. It belongs first.",
+        rate_too_late,
+    ),
+)
+
+
+# --- plan_run ---
+
+
+def run_plan(
+    *, corpus_tokens, epochs, batch_size, block_size, accumulation_steps,
+    window=0, up=True, micro=True, tokens=True, passes=True, seen="steps",
+):  # fmt: skip
+    """The account of a run with one thing wrong."""
+    per_step = batch_size * ((block_size + window) if tokens else 1)
+    per_step *= accumulation_steps if micro else 1
+    wanted = corpus_tokens * (epochs if passes else 1)
+    steps = -(-wanted // per_step) if up else wanted // per_step
+    return per_step, steps, steps * per_step if seen == "steps" else wanted
+
+
+PLAN_RUN = (
+    Misconception(
+        "rounded-down",
+        "You round the number of steps down, so the last part of the text is not read. A last step "
+        "that is only partly needed is still a step.",
+        with_(run_plan, up=False),
+    ),
+    Misconception(
+        "no-accumulation",
+        "You count one micro-batch to a step. One update reads accumulation_steps of them.",
+        with_(run_plan, micro=False),
+    ),
+    Misconception(
+        "windows-not-tokens",
+        "You count windows. Each window holds block_size tokens, and all of them are predicted.",
+        with_(run_plan, tokens=False),
+    ),
+    Misconception(
+        "one-token-more",
+        "You count block_size + 1 tokens to a window. x and y together touch that many, but only "
+        "block_size of them are read and answered.",
+        with_(run_plan, window=1),
+    ),
+    Misconception(
+        "one-epoch",
+        "You go through the text once. It is to be read `epochs` times.",
+        with_(run_plan, passes=False),
+    ),
+    Misconception(
+        "seen-as-planned",
+        "You return the tokens that were wanted. Steps are whole, so a few more are read: what "
+        "does the run see in all of its steps?",
+        with_(run_plan, seen="wanted"),
+    ),
+)

@@ -1,0 +1,279 @@
+"""What people get wrong in the loop that writes, and in the account of its cache."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+
+from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercises.misconceptions_06_training import with_
+
+# --- generate ---
+
+
+def write(
+    model, idx, max_new_tokens, *,
+    crop=lambda idx, size: idx[:, -size:], pick=lambda logits: logits[:, -1].argmax(dim=-1),
+    mode="restore", recording=False, forget=False, more=0, only_new=False,
+):  # fmt: skip
+    """The greedy loop with one thing wrong."""
+    was_training, start = model.training, idx.size(1)
+    if mode != "leave":
+        model.eval()
+    with torch.set_grad_enabled(recording):
+        for _ in range(max_new_tokens + more):
+            seen = crop(idx, model.config.block_size)
+            token = pick(model(seen)).reshape(-1, 1).expand(idx.size(0), 1)
+            idx = torch.cat([seen if forget else idx, token], dim=1)
+    if mode == "restore":
+        model.train(was_training)
+    elif mode == "train":
+        model.train()
+    return idx[:, start:] if only_new else idx
+
+
+def grow(model, idx, max_new_tokens):
+    """Feeds each new token alone, without a cache."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        new = idx[:, -model.config.block_size :]
+        for _ in range(max_new_tokens):
+            new = model(new)[:, -1].argmax(dim=-1, keepdim=True)
+            idx = torch.cat([idx, new], dim=1)
+    model.train(was_training)
+    return idx
+
+
+def drawn(logits):
+    return torch.multinomial(logits[:, -1].softmax(dim=-1), 1)
+
+
+def gradients_off_for_good(model, idx, max_new_tokens):
+    torch.set_grad_enabled(False)
+    return write(model, idx, max_new_tokens)
+
+
+GENERATE = (
+    Misconception(
+        "not-cropped",
+        "Right for short texts. But the model takes at most block_size tokens, and your text grows "
+        "beyond that. Show it only the last ones.",
+        with_(write, crop=lambda idx, size: idx),
+    ),
+    Misconception(
+        "first-tokens",
+        "You crop to the *first* block_size tokens. The model never sees what it has written, and "
+        "says one token for ever. Which end is the recent one?",
+        with_(write, crop=lambda idx, size: idx[:, :size]),
+    ),
+    Misconception(
+        "cropped-too-far",
+        "Your window is one token too short. The model can see block_size tokens; use them all.",
+        with_(write, crop=lambda idx, size: idx[:, -(size - 1) :] if size > 1 else idx[:, -1:]),
+    ),
+    Misconception(
+        "beginning-lost",
+        "You crop the text itself, so its beginning is gone. Crop only what the model sees, and "
+        "append to the whole.",
+        with_(write, forget=True),
+    ),
+    Misconception(
+        "last-token-only",
+        "After the prompt you show the model only its own last token. Without a cache it forgets "
+        "everything before. Show it the whole window each time.",
+        grow,
+    ),
+    Misconception(
+        "only-the-new",
+        "You return only the new tokens. The prompt belongs in front of them.",
+        with_(write, only_new=True),
+    ),
+    Misconception(
+        "one-too-many",
+        "You write one token too many: max_new_tokens is the number of new ones.",
+        with_(write, more=1),
+    ),
+    Misconception(
+        "first-position",
+        "You read the logits of the first position. They say what follows the first token. What "
+        "follows the last one stands at the last position.",
+        with_(write, pick=lambda logits: logits[:, 0].argmax(dim=-1)),
+    ),
+    Misconception(
+        "one-token-for-all",
+        "Your argmax looks at the first text only, and all texts get its token. Each row needs "
+        "its own: over which axis?",
+        with_(write, pick=lambda logits: logits[:1, -1].argmax(dim=-1)),
+    ),
+    Misconception(
+        "least-likely",
+        "You take the *least* likely token. The best one has the largest logit.",
+        with_(write, pick=lambda logits: logits[:, -1].argmin(dim=-1)),
+    ),
+    Misconception(
+        "drawn-by-lot",
+        "You draw by lot. Greedy means the most likely token, each time.",
+        with_(write, pick=drawn),
+    ),
+    Misconception(
+        "dropout-on",
+        "A model in training mode stays in training mode while you generate: with dropout, some of "
+        "its channels are switched off at random. Set the mode first, and put it back after.",
+        with_(write, mode="leave"),
+    ),
+    Misconception(
+        "mode-not-restored",
+        "You leave the model in evaluation mode. Training would go on without dropout. Put back "
+        "the mode that you found.",
+        with_(write, mode="eval"),
+    ),
+    Misconception(
+        "always-training-afterwards",
+        "You leave the model in training mode, even if it came in evaluation mode. Look before you "
+        "change it.",
+        with_(write, mode="train"),
+    ),
+    Misconception(
+        "records-gradients",
+        "The text is right, but PyTorch records every operation for a backward() that never comes. "
+        "Switch the record off while you generate.",
+        with_(write, recording=True),
+    ),
+    Misconception(
+        "gradients-off-for-good",
+        "You switch the record for gradients off and never on again: no training after that. Use a "
+        "`with` block or a decorator, which puts it back.",
+        gradients_off_for_good,
+    ),
+)
+
+# --- write_until: a broken loop ---
+
+BUGS = {
+    "window": "The model is shown the wrong end of a long text.",
+    "beginning": "The beginning of a long text is lost.",
+    "mark": "A text goes on after its end mark.",
+}
+
+
+@torch.no_grad()
+def write_until(model, idx, max_new_tokens, stop_token, *, bugs=()):
+    """The loop, with some of its three bugs."""
+    stopped = torch.zeros(len(idx), dtype=torch.bool)
+    size = model.config.block_size
+    for _ in range(max_new_tokens):
+        seen = idx[:, :size] if "window" in bugs else idx[:, -size:]
+        token = model(seen)[:, -1].argmax(dim=-1)
+        if "mark" not in bugs:
+            token = token.masked_fill(stopped, stop_token)
+        stopped = stopped | (token == stop_token)
+        idx = torch.cat([seen if "beginning" in bugs else idx, token[:, None]], dim=1)
+        if stopped.all():
+            break
+    return idx
+
+
+@torch.no_grad()
+def stops_at_the_first(model, idx, max_new_tokens, stop_token):
+    """Ends as soon as one text has ended."""
+    for _ in range(max_new_tokens):
+        token = model(idx[:, -model.config.block_size :])[:, -1].argmax(dim=-1)
+        idx = torch.cat([idx, token[:, None]], dim=1)
+        if (token == stop_token).any():
+            break
+    return idx
+
+
+@torch.no_grad()
+def never_stops(model, idx, max_new_tokens, stop_token):
+    """Fills up to the full length, though every text has ended."""
+    full = write_until(model, idx, max_new_tokens, stop_token)
+    missing = idx.size(1) + max_new_tokens - full.size(1)
+    return torch.cat([full, torch.full((len(idx), missing), stop_token)], dim=1)
+
+
+def _left(bugs: tuple[str, ...]) -> Misconception:
+    if len(bugs) == len(BUGS):
+        name, message = "untouched", "Not written yet: this is still the broken version."
+    else:
+        name = "left-" + "-and-".join(bugs)
+        told = " ".join(BUGS[bug] for bug in bugs)
+        message = f"{3 - len(bugs)} of 3 mended, {len(bugs)} left. {told} Which line is to blame?"
+    return Misconception(name, message, with_(write_until, bugs=bugs))
+
+
+WRITE_UNTIL = (
+    *(_left(bugs) for count in (3, 2, 1) for bugs in combinations(BUGS, count)),
+    Misconception(
+        "stops-at-the-first",
+        "You end as soon as *one* text has its mark, and cut off the others in mid-sentence. End "
+        "when all have.",
+        stops_at_the_first,
+    ),
+    Misconception(
+        "never-stops",
+        "You go on to max_new_tokens although every text has ended, and fill up with marks. The "
+        "line that ended the loop was right.",
+        never_stops,
+    ),
+)
+
+# --- cache_bytes ---
+
+
+def cache(
+    *, n_layer, n_head, n_embd, tokens, texts, bytes_per_number,
+    parts=2, layers=True, heads=lambda C, nh: C, rows=True, size=True, square=False,
+):  # fmt: skip
+    """The account of a KV cache with one thing wrong."""
+    numbers = parts * (n_layer if layers else 1) * heads(n_embd, n_head)
+    numbers *= tokens**2 if square else tokens
+    return numbers * (texts if rows else 1) * (bytes_per_number if size else 1)
+
+
+CACHE_BYTES = (
+    Misconception(
+        "keys-only",
+        "You count one vector a position. Each layer keeps a key *and* a value.",
+        with_(cache, parts=1),
+    ),
+    Misconception(
+        "queries-too",
+        "You count three vectors a position. Old queries are never asked again, so nobody keeps "
+        "them.",
+        with_(cache, parts=3),
+    ),
+    Misconception(
+        "one-layer",
+        "You count one layer. Each layer has keys and values of its own.",
+        with_(cache, layers=False),
+    ),
+    Misconception(
+        "one-head",
+        "You count the channels of one head. All heads together have n_embd.",
+        with_(cache, heads=lambda C, nh: C // nh),
+    ),
+    Misconception(
+        "times-heads",
+        "You multiply n_embd by the number of heads. The heads *share* the n_embd channels.",
+        with_(cache, heads=lambda C, nh: C * nh),
+    ),
+    Misconception(
+        "one-text",
+        "You count one text. Each text of the batch has a past of its own.",
+        with_(cache, rows=False),
+    ),
+    Misconception(
+        "numbers-not-bytes",
+        "You count numbers. How many bytes does each take?",
+        with_(cache, size=False),
+    ),
+    Misconception(
+        "square",
+        "You count a number for each *pair* of positions. That is the attention pattern, which is "
+        "not kept. Keys and values: one each for a position.",
+        with_(cache, square=True),
+    ),
+)
