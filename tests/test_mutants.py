@@ -51,6 +51,7 @@ COMPARISONS = {
 }
 
 
+COMMUTATIVE = (ast.Add, ast.Mult, ast.BitOr, ast.BitAnd)
 PAIRS = (("tril", "triu"), ("sin", "cos"), ("max", "min"), ("sum", "mean"), ("floor", "ceil"))
 TWINS = {**dict(PAIRS), **{other: one for one, other in PAIRS}}
 TALLY = []  # of each solution: mutants, survivors
@@ -61,7 +62,7 @@ def changes(node: ast.AST):
     if isinstance(node, (ast.BinOp, ast.AugAssign)):
         if type(node.op) in OPERATORS:
             yield lambda n: setattr(n, "op", OPERATORS[type(n.op)]())
-        if isinstance(node, ast.BinOp) and not isinstance(node.op, (ast.Add, ast.Mult)):
+        if isinstance(node, ast.BinOp) and not isinstance(node.op, COMMUTATIVE):
             yield _swap_operands
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
         yield lambda n: n.ops.__setitem__(0, COMPARISONS[type(n.ops[0])]())
@@ -74,7 +75,7 @@ def changes(node: ast.AST):
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         yield lambda n: setattr(n, "value", n.value + 1)
         yield lambda n: setattr(n, "value", n.value - 1 if n.value else 2)
-    elif isinstance(node, ast.Call) and len(node.args) >= 2 and not _is_transpose(node):
+    elif isinstance(node, ast.Call) and len(node.args) >= 2 and not _in_any_order(node):
         yield lambda n: n.args.reverse()
     elif isinstance(node, ast.Attribute) and node.attr in TWINS:
         yield lambda n: setattr(n, "attr", TWINS[n.attr])
@@ -93,9 +94,10 @@ def changes(node: ast.AST):
                     yield lambda n, f=field, p=place: _swap_statements(getattr(n, f), p)
 
 
-def _is_transpose(call):
+def _in_any_order(call):
     """Say whether swapping the arguments of a call means nothing."""
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "transpose"
+    name = getattr(call.func, "attr", None) or getattr(call.func, "id", None)
+    return name in ("transpose", "min", "max")
 
 
 def _does_something(statement):

@@ -267,3 +267,29 @@ VARIANTS = {
     "write_until": [until_by_package, until_by_cutting, until_text_by_text],
     "cache_bytes": [bytes_by_heads, bytes_by_product, bytes_of_tensors],
 }
+
+# Mutants of the solutions that no case can tell from them, and why.
+SURVIVORS = {
+    (
+        "top_p_filter",
+        "removed.scatter_(-1, order, sum_before >= p)"
+        " -> removed.scatter_(-1, order, sum_before > p)",
+    ): "they differ only where a sum of probabilities is exactly p; the statement rules out ties",
+    (
+        "sample_next_token",
+        "return (darts >= ends).sum(dim=-1) -> return (darts > ends).sum(dim=-1)",
+    ): "they differ only where a dart hits an end exactly, which has chance 0",
+    (
+        "entropy",
+        "terms = p * log_p.masked_fill(p == 0, 0.0) -> terms = p * log_p.masked_fill(p == 0, 1.0)",
+    ): "what is filled in is multiplied by p, which is 0 there",
+    (
+        "entropy",
+        "terms = p * log_p.masked_fill(p == 0, 0.0) -> terms = p * log_p.masked_fill(p == 0, 2)",
+    ): "what is filled in is multiplied by p, which is 0 there",
+    (
+        "write_until",
+        "token = token.masked_fill(stopped, stop_token)"
+        " -> stopped = stopped | (token == stop_token)",
+    ): "a row that has just stopped chose the stop token itself: filling it in changes nothing",
+}
