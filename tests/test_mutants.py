@@ -112,11 +112,12 @@ def _order_matters(first, second):
     nodes = [*ast.walk(first)]
     inner = [c.target for n in nodes for c in getattr(n, "generators", ())]  # gone afterwards
     nodes = [n for n in nodes if n not in [i for target in inner for i in ast.walk(target)]]
-    written = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    attributes = [n for n in nodes if isinstance(n, ast.Attribute)]
-    written |= {n.attr for n in attributes if isinstance(n.ctx, ast.Store)}
-    read = {getattr(n, "id", None) or getattr(n, "attr", None) for n in ast.walk(second)}
-    return _does_something(second) and bool(written & read)
+    written = [n for n in nodes if isinstance(getattr(n, "ctx", None), ast.Store)]
+    pairs = [(w, r) for w in written for r in ast.walk(second) if type(w) is type(r)]
+    same = [
+        w for w, r in pairs if all(getattr(w, k, 0) == getattr(r, k, 0) for k in ("id", "attr"))
+    ]
+    return _does_something(second) and bool(same)
 
 
 def _swap_operands(node):

@@ -13,6 +13,7 @@ from minigpt.course.calls.training import call_evaluation, gpt_of, random_weight
 from minigpt.course.exercises import misconceptions_07_sampling as wrong
 from minigpt.course.exercises import misconceptions_07_writing as wrong_writing
 from minigpt.course.exercises.definition import Exercise
+from minigpt.model import evaluating
 
 LESSON = "07_sampling"
 INF = float("inf")
@@ -222,9 +223,14 @@ def draw_texts(g: torch.Generator, config: dict, prompt: int, new: int):
     return weights, texts[torch.tensor(varied) & (closest > 1e-3)]
 
 
+@torch.no_grad()
 def generate(model, idx, max_new_tokens):
-    """The package's, with its cache."""
-    return sampling.generate(model, idx, max_new_tokens, temperature=0)
+    """Without a cache, which a learner's GPT does not have: this one stands in as a part, too."""
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            logits = model(idx[:, -model.config.block_size :])
+            idx = torch.cat([idx, logits[:, -1].argmax(dim=-1, keepdim=True)], dim=1)
+    return idx
 
 
 def draw_generate(seed: int) -> list[dict]:

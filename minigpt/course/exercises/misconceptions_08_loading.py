@@ -1,0 +1,283 @@
+"""Wrong ways to load a file's weights and to map its names, as people really go them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from minigpt import weights
+from minigpt.course.exercises.definition import Misconception
+from minigpt.weights import CONV1D, HEAD, MASKS
+
+# --- load_weights ---
+
+
+def by_name(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    return tensor.t() if name.endswith(CONV1D) else tensor
+
+
+def until_it_fits(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    return tensor if tensor.shape == wanted.shape else tensor.t()
+
+
+def not_at_all(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    return tensor
+
+
+def reshaped(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    return tensor.reshape(tensor.shape[::-1]) if name.endswith(CONV1D) else tensor
+
+
+def every_matrix(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    return tensor.t() if tensor.dim() == 2 else tensor
+
+
+def key_first(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+    if ".attn.c_attn." in name:
+        query, key, value = tensor.chunk(3, dim=-1)
+        tensor = torch.cat([key, query, value], dim=-1)
+    return by_name(name, tensor, wanted)
+
+
+def own_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return only what has the model's names already."""
+    return {n: t for n, t in tensors.items() if n.startswith(("transformer.", HEAD))}
+
+
+def always_prefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n if n == HEAD else f"transformer.{n}": t for n, t in tensors.items()}
+
+
+def drops_too_much(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the bias of c_attn for the mask: its name ends alike."""
+    return weights.our_names({n: t for n, t in tensors.items() if not n.endswith("attn.bias")})
+
+
+def loader(
+    rename: Callable = weights.our_names,
+    turn: Callable = by_name,
+    checks: bool = True,
+    head: str = "tied",
+    empties: bool = False,
+) -> Callable:
+    """Return a loader in small steps, each replaceable.
+
+    head: "tied"; "apart" (a parameter of its own); "old" (left behind when wte is replaced).
+    """
+
+    def load(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+        named = rename(tensors)
+        parameters = dict(model.named_parameters())
+        for name, parameter in parameters.items():
+            tensor = named.get(name)
+            if tensor is None:
+                if checks:
+                    raise ValueError(f"{name} is missing")
+                continue
+            fitted = turn(name, tensor, parameter)
+            if fitted.shape != parameter.shape:
+                raise ValueError(f"{name} has the wrong shape")
+            parameter.data = fitted.clone()
+        table = model.transformer.wte.weight
+        if head != "tied":
+            old = torch.full_like(table, 0.25) if head == "old" and HEAD not in named else table
+            model.lm_head.weight = nn.Parameter(old.detach().clone())
+        if empties:
+            tensors.clear()
+
+    return load
+
+
+@torch.no_grad()
+def broadcasting(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy without looking at the shape: copy_ repeats what is too small."""
+    named = weights.our_names(tensors)
+    for name, parameter in model.named_parameters():
+        parameter.copy_(by_name(name, named[name], parameter))
+
+
+def whatever_comes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Put tensors in place of the numbers, whatever their shape."""
+    named = weights.our_names(tensors)
+    for name, parameter in model.named_parameters():
+        parameter.data = by_name(name, named[name], parameter)
+
+
+def masks_refused(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    if any(name.endswith(MASKS) for name in tensors):
+        raise ValueError("unexpected tensors")
+    weights.load_weights(model, tensors)
+
+
+def head_demanded(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    if HEAD not in tensors:
+        raise ValueError(f"{HEAD} is missing")
+    weights.load_weights(model, tensors)
+
+
+def turned_in_place(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    weights.load_weights(model, dict(tensors))
+    for name, tensor in tensors.items():
+        if name.endswith(CONV1D):
+            tensor.t_()
+
+
+LOAD_WRONG = (
+    Misconception(
+        "square-forgotten",
+        "You turn what does not fit. attn.c_proj is square: it fits on its side as well, so it "
+        "stays wrong, and no error tells. Decide by the name, not by the shape.",
+        loader(turn=until_it_fits),
+    ),
+    Misconception(
+        "not-turned",
+        "Nothing is turned. The file keeps four matrices of each block as (in, out), and "
+        "nn.Linear wants (out, in).",
+        loader(turn=not_at_all),
+    ),
+    Misconception(
+        "reshaped",
+        "You reshape the matrices. The shape fits then, but the numbers land in other places: to "
+        "turn a matrix on its side you need its transpose.",
+        loader(turn=reshaped),
+    ),
+    Misconception(
+        "every-matrix-turned",
+        "You turn every matrix, the two embeddings as well. Only the four that come from Conv1D "
+        "lie on their side.",
+        loader(turn=every_matrix),
+    ),
+    Misconception(
+        "key-first",
+        "You load keys as queries and queries as keys. The thirds of c_attn are in the order "
+        "query, key, value, in the file as in the model.",
+        loader(turn=key_first),
+    ),
+    Misconception(
+        "prefix-demanded",
+        "Only names with the prefix `transformer.` are understood. The hub's own file has none: "
+        "there everything is missing, or silently stays as it was.",
+        loader(rename=own_names, checks=False),
+    ),
+    Misconception(
+        "prefix-twice",
+        "You put `transformer.` before every name, also where it is already there. Then nothing "
+        "matches, and the model stays as it was.",
+        loader(rename=always_prefixed, checks=False),
+    ),
+    Misconception(
+        "attention-bias-dropped",
+        "The bias of c_attn is lost: you leave out every name that ends in `attn.bias`, and "
+        "`attn.c_attn.bias` does as well. The mask is called `.attn.bias`, with a dot before it.",
+        loader(rename=drops_too_much, checks=False),
+    ),
+    Misconception(
+        "missing-unnoticed",
+        "A file that lacks a tensor is taken without a word, and that part of the model keeps what "
+        "it had. Check that every parameter is there.",
+        loader(checks=False),
+    ),
+    Misconception(
+        "broadcast",
+        "You copy into the parameter without comparing shapes. PyTorch repeats a tensor that is "
+        "too small, so one row can fill a whole table.",
+        broadcasting,
+    ),
+    Misconception(
+        "any-shape",
+        "You put the file's tensor in the parameter's place whatever its shape is. Compare the "
+        "shapes first, and raise an error when they differ.",
+        whatever_comes,
+    ),
+    Misconception(
+        "head-apart",
+        "The head has a matrix of its own now, equal to the token table only today. After loading, "
+        "the two must be one parameter.",
+        loader(head="apart"),
+    ),
+    Misconception(
+        "old-head",
+        "The token table is replaced, but the head still holds the matrix from before. A new "
+        "parameter has to be given to both.",
+        loader(head="old"),
+    ),
+    Misconception(
+        "masks-refused",
+        "You stop at names that the model does not have. `attn.bias` and `attn.masked_bias` are "
+        "masks that were saved along; pass over them.",
+        masks_refused,
+    ),
+    Misconception(
+        "head-demanded",
+        "You insist on `lm_head.weight`. Most files leave it out, since it is the token table.",
+        head_demanded,
+    ),
+    Misconception(
+        "file-emptied",
+        "Your loader takes the tensors out of the dictionary it was given. Whoever gave it still "
+        "needs them: work on a dictionary of your own.",
+        loader(empties=True),
+    ),
+    Misconception(
+        "turned-in-place",
+        "You turn the caller's own tensors. Load them a second time, and they are the wrong way "
+        "round. A transpose that leaves them as they are costs nothing.",
+        turned_in_place,
+    ),
+)
+
+
+# --- our_names: the broken function, and what is left after some repairs ---
+
+
+def renamer(attention_bias: bool, head: bool, masked_bias: bool) -> Callable:
+    """Return the function with the bugs that are asked for."""
+
+    def our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        named = {}
+        for name, tensor in tensors.items():
+            if name.endswith("attn.bias" if attention_bias else ".attn.bias"):
+                continue
+            if not masked_bias and name.endswith(".attn.masked_bias"):
+                continue
+            bare = name.removeprefix("transformer.")
+            named[bare if bare == HEAD and not head else f"transformer.{bare}"] = tensor
+        return named
+
+    return our_names
+
+
+RENAME_HINTS = (
+    "Print the names that are left out: is each of them a mask?",
+    "Which name of the model does not begin with `transformer.`?",
+    "Are there other masks in the file than those that you leave out?",
+)
+
+
+def rename_wrong() -> tuple[Misconception, ...]:
+    """Return the broken function, and every way of mending one or two of its three bugs."""
+    found = []
+    for left in [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)]:
+        bugs = [
+            n
+            for n, is_left in zip(("attention-bias-dropped", "head-prefixed", "mask-kept"), left)
+            if is_left
+        ]
+        hints = [hint for hint, is_left in zip(RENAME_HINTS, left) if is_left]
+        count = "Two mended, one left." if len(bugs) == 1 else "One mended, two left."
+        message = " ".join([count, *hints])
+        found.append(Misconception("-and-".join(bugs), message, renamer(*map(bool, left))))
+    return tuple(found)
+
+
+RENAME_WRONG = (
+    Misconception(
+        "untouched",
+        "Not written yet: this is still the broken version. It has three mistakes. Compare the "
+        "names it returns with those of GPT(config).state_dict().",
+        renamer(True, True, True),
+    ),
+    *rename_wrong(),
+)
