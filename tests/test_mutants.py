@@ -113,11 +113,9 @@ def _order_matters(first, second):
     inner = [c.target for n in nodes for c in getattr(n, "generators", ())]  # gone afterwards
     nodes = [n for n in nodes if n not in [i for target in inner for i in ast.walk(target)]]
     written = [n for n in nodes if isinstance(getattr(n, "ctx", None), ast.Store)]
-    pairs = [(w, r) for w in written for r in ast.walk(second) if type(w) is type(r)]
-    same = [
-        w for w, r in pairs if all(getattr(w, k, 0) == getattr(r, k, 0) for k in ("id", "attr"))
-    ]
-    return _does_something(second) and bool(same)
+    targets = {ast.unparse(n) for n in written if isinstance(n, (ast.Name, ast.Attribute))}
+    read = {ast.unparse(n) for n in ast.walk(second) if isinstance(n, (ast.Name, ast.Attribute))}
+    return _does_something(second) and bool(targets & read)
 
 
 def _swap_operands(node):

@@ -236,7 +236,8 @@ VARIANTS = {
 SURVIVORS = {
     (
         "read_tensor",
-        "length = int.from_bytes(data[:8], 'little') -> length = int.from_bytes(data[:7], 'little')",
+        "length = int.from_bytes(data[:8], 'little')"
+        " -> length = int.from_bytes(data[:7], 'little')",
     ): "the eighth byte counts only for a header of 72 million gigabytes",
     (
         "load_weights",

@@ -70,9 +70,10 @@ def run_gpt(model: nn.Module, case: dict) -> dict[str, Any]:
 def dropout_weights(config: GPTConfig, added: float) -> dict[str, Tensor]:
     """Return weights with which the logits show what dropout did to the embedding.
 
-    The first MLP adds `added` * QUIET, the blocks nothing else. Token C is 1 * QUIET in every channel and place 0 is 3 * QUIET; on values
-    that small the final LayerNorm only centres and scales. The rows of the other tokens are the
-    unit vectors, so the logit of token c is channel c of the stream.
+    The first MLP adds `added` * QUIET, the blocks nothing else. Token C is 1 * QUIET in every
+    channel and place 0 is 3 * QUIET; on values that small the final LayerNorm only centres and
+    scales. The rows of the other tokens are the unit vectors, so the logit of token c is channel c
+    of the stream.
     """
     C = config.n_embd
     weights = {name: torch.zeros_like(p) for name, p in GPT(config).named_parameters()}
