@@ -90,6 +90,19 @@ def add_lab(commands) -> None:
     commands.add_parser("lab", help=words, allow_abbrev=False)
 
 
+def add_progress(commands) -> None:
+    commands.add_parser("progress", help="which exercises are passed, and what comes next")
+
+
+def add_explore(commands) -> None:
+    words = "open a notebook that looks inside a model; passes JupyterLab's options on"
+    add = commands.add_parser("explore", help=words, description=words, allow_abbrev=False)
+    add = add.add_argument
+    add("prompt", nargs="?", help="text that the model reads; - reads it from standard input")
+    add("--model", default="storyteller", help="a name (storyteller, gpt2 ...), folder or file")
+    add("--out", default="explorations", metavar="FOLDER", help="for the notebook (explorations)")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
@@ -100,16 +113,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="say which this is, and end")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (add_doctor, add_generate, add_train, add_download, add_verify, add_lab):
+    for add in (
+        add_doctor,
+        add_generate,
+        add_train,
+        add_download,
+        add_verify,
+        add_lab,
+        add_explore,
+        add_progress,
+    ):
         add(commands)
     return parser
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line; what `lab` does not know is JupyterLab's."""
+    """Read the command line; what `lab` and `explore` do not know is JupyterLab's."""
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
-    if rest and args.command != "lab":
+    if rest and args.command not in ("lab", "explore"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.options = rest
     return args

@@ -1,4 +1,7 @@
-"""Look inside a GPT while it reads: which position attends to which, in every head."""
+"""Look inside a GPT while it reads: who attends to whom, and what the model expects where.
+
+What single heads do, and what happens without them, is in minigpt.heads.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from minigpt.model import GPT, attention_pattern
+from minigpt.model import GPT, attention_pattern, evaluating
 
 
 @contextmanager
@@ -46,11 +50,105 @@ def attention_patterns(model: GPT, idx: Tensor) -> Tensor:
     >>> attention_patterns(model, torch.tensor([[5, 1, 5, 1]])).shape
     torch.Size([2, 1, 3, 4, 4])
     """
-    was_training = model.training
-    model.eval()
+    with evaluating(model), recorded_attention(model) as patterns:
+        model.features(idx)
+    return torch.stack(patterns)
+
+
+def hide_first_token(patterns: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the first token out of patterns and share each row out over what is left.
+
+    (..., T, T) -> the patterns without it, (..., T, T), and the weight that it had in each row,
+    (..., T). Many heads rest on the first token, which outshines all else. The rows returned sum
+    to 1 again; one that looked at nothing else, as the first row does, is all zeros.
+
+    >>> shown, hidden = hide_first_token(torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0], [0.8, 0, 0.2]]))
+    >>> shown.tolist(), hidden.round(decimals=1)
+    ([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], tensor([1.0000, 0.5000, 0.8000]))
+    """
+    hidden = patterns[..., 0].clone()
+    shown = patterns.clone()  # the patterns given stay as they are
+    shown[..., 0] = 0
+    left = shown.sum(dim=-1, keepdim=True)
+    return torch.where(left > 0, shown / left, 0.0), hidden
+
+
+def attention_rollout(patterns: Tensor) -> Tensor:
+    """Follow attention through the layers: how much of each input reaches each position.
+
+    (n_layer, ..., nh, T, T) -> (n_layer, ..., T, T), one a layer, rows sum to 1. A block adds what
+    its heads gather to what was there, so half of each step goes to the position itself; heads
+    count alike. It knows nothing of values or MLPs: a sketch, not a proof.
+    Source: Abnar & Zuidema 2020, section 3.
+
+    >>> previous = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 1, 0]])  # one head, twice
+    >>> attention_rollout(torch.stack([previous, previous])[:, None])[-1, -1]
+    tensor([0.2500, 0.5000, 0.2500])
+    """
+    identity = torch.eye(patterns.size(-1), dtype=patterns.dtype, device=patterns.device)
+    steps = 0.5 * patterns.mean(dim=-3) + 0.5 * identity  # (n_layer, ..., T, T)
+    flow, flows = identity, []
+    for step in steps:
+        flow = step @ flow
+        flows.append(flow)
+    return torch.stack(flows)
+
+
+def token_surprisal(logits: Tensor, idx: Tensor) -> Tensor:
+    """Return how little the model expected each token: -log p(token), in nats.
+
+    logits (..., T, V), idx (..., T) -> (..., T - 1). The first token is nobody's guess, so entry t
+    belongs to token t + 1. The mean over t is the loss.
+
+    >>> token_surprisal(torch.zeros(3, 4), torch.tensor([0, 1, 2])).exp()
+    tensor([4., 4.])
+    """
+    guesses, told = logits[..., :-1, :].float(), idx[..., 1:]
+    nats = F.cross_entropy(guesses.flatten(0, -2), told.flatten(), reduction="none")
+    return nats.view(told.shape)
+
+
+@torch.no_grad()
+def residual_stream(model: GPT, idx: Tensor) -> Tensor:
+    """Return the residual stream before the first block and after each: (B, T) -> (L + 1, B, T, C).
+
+    L is n_layer. The model runs in evaluation mode and is left as it was.
+    """
+    stream: list[Tensor] = []
+    blocks = model.transformer.h
+    hooks = [blocks[0].register_forward_pre_hook(lambda block, given: stream.append(given[0]))]
+    for block in blocks:
+        hooks.append(block.register_forward_hook(lambda block, given, x: stream.append(x)))
     try:
-        with recorded_attention(model) as patterns:
+        with evaluating(model):
             model.features(idx)
     finally:
-        model.train(was_training)
-    return torch.stack(patterns)
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(stream)
+
+
+@torch.no_grad()
+def logit_lens(model: GPT, stream: Tensor) -> Tensor:
+    """Read the residual stream as if no block were left: (..., C) -> logits (..., V).
+
+    The final LayerNorm comes first: the head knows nothing else. Of the last entry of
+    `residual_stream` it makes the model's own logits. Choose the positions you want beforehand;
+    all layers and positions at once are large. Source: nostalgebraist 2020, "interpreting GPT:
+    the logit lens".
+
+    >>> from minigpt.config import GPTConfig
+    >>> model = GPT(GPTConfig(vocab_size=10, block_size=8, n_layer=2, n_head=3, n_embd=6))
+    >>> stream = residual_stream(model, torch.tensor([[5, 1, 5, 1]]))
+    >>> logit_lens(model, stream[:, 0, -1]).shape  # what the last position expects, layer by layer
+    torch.Size([3, 10])
+    """
+    return model.lm_head(model.transformer.ln_f(stream))
+
+
+def pack_patterns(patterns: Tensor) -> Tensor:
+    """Store weights in a byte each: (...) from 0 to 1 -> (...) uint8, at most 0.002 off.
+
+    A byte divided by 255 is the weight again.
+    """
+    return (patterns * 255).round().to(torch.uint8)

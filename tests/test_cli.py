@@ -107,7 +107,9 @@ except SystemExit:
     assert "--resume" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["doctor", "generate", "train", "download", "verify", "lab"])
+@pytest.mark.parametrize(
+    "command", ["doctor", "generate", "train", "download", "verify", "explore", "lab"]
+)
 def test_every_command_is_listed_explains_itself_and_can_be_loaded(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

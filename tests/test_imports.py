@@ -17,7 +17,7 @@ FOREIGN = {"IPython", "ipywidgets", "anywidget", "matplotlib", "transformers"}
 # What the learner reads: every module that lies in the package itself, but for the command's.
 CORE = sorted(p for p in PACKAGE.glob("[!_]*.py") if f"minigpt.{p.stem}" not in COMMAND)
 # config -> model -> {training, sampling, pretrained, interpret}: none imports what comes after it.
-USES_OF_A_MODEL = {"training", "sampling", "pretrained", "interpret"}
+USES_OF_A_MODEL = {"training", "sampling", "pretrained", "interpret", "heads"}
 AFTER = {
     "model": USES_OF_A_MODEL,
     **{name: {"model", *USES_OF_A_MODEL} for name in ("config", "tokenizer", "stories", "data")},

@@ -38,12 +38,12 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def lab_command(course: Path, options: list[str]) -> list[str]:
-    """Return the command line that opens lesson 00 of the course in this Python's JupyterLab."""
+def lab_command(folder: Path, options: list[str], notebook: Path = FIRST_LESSON) -> list[str]:
+    """Return the command line that opens a notebook of a folder in this Python's JupyterLab."""
     command = [
         *(sys.executable, "-m", "jupyterlab"),
-        f"--ServerApp.root_dir={course}",  # not notebooks/: the exercises are one click away
-        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.as_posix()}",
+        f"--ServerApp.root_dir={folder}",  # all of the course: the exercises are one click away
+        f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}",
         "--ServerApp.answer_yes=True",  # one Ctrl-C ends it
     ]
     if is_root():
@@ -53,12 +53,21 @@ def lab_command(course: Path, options: list[str]) -> list[str]:
     return command + options
 
 
-def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C; every option behind `lab` goes to JupyterLab."""
-    command = lab_command(find_course(), args.options)
+def lab_environment() -> dict[str, str]:
+    """Return the environment for JupyterLab: our defaults stand behind the user's own settings.
+
+    Widgets are saved with their notebook, so that one opened again shows them as they were.
+    """
+    ours = str(Path(__file__).parents[1] / "assets" / "jupyter")
+    paths = [ours, os.environ.get("JUPYTER_CONFIG_PATH")]
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+
+
+def serve(command: list[str]) -> int:
+    """Run JupyterLab until Ctrl-C; return its exit code."""
     if "--no-browser" in command:
         print("No display here: open the address below in a browser.", flush=True)
-    server = subprocess.Popen(command)
+    server = subprocess.Popen(command, env=lab_environment())
     try:
         return server.wait()
     except KeyboardInterrupt:  # the server has heard it too, and is shutting its kernels down
@@ -68,3 +77,8 @@ def run(args: argparse.Namespace) -> int:
             server.terminate()
             server.wait()
         return 130
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the lessons; every option behind `lab` goes to JupyterLab."""
+    return serve(lab_command(find_course(), args.options))

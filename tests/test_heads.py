@@ -1,0 +1,202 @@
+"""Heads are known by what they do, and a model runs without them."""
+
+import copy
+import math
+import re
+
+import pytest
+import torch
+
+from minigpt.config import GPTConfig
+from minigpt.heads import (
+    CLEAR,
+    DETECTORS,
+    ablated,
+    head_scores,
+    induction_targets,
+    repeated_tokens,
+)
+from minigpt.interpret import attention_patterns
+from minigpt.model import GPT, causal_mask
+
+CONFIG = GPTConfig(vocab_size=50, block_size=64, n_layer=3, n_head=4, n_embd=32, dropout=0.5)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    model = GPT(CONFIG)
+    for parameter in model.parameters():  # far from uniform patterns
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.fixture
+def idx():
+    return torch.randint(50, (2, 11), generator=torch.Generator().manual_seed(1))
+
+
+def noise(*shape, spread=1.0):
+    scores = spread * torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    return scores.masked_fill(~causal_mask(*shape[-2:]), -math.inf).softmax(-1)
+
+
+# --- Detectors ---
+
+
+def probe(length=24):
+    return repeated_tokens(40, length, torch.Generator().manual_seed(5))
+
+
+def planted(name, ids, share):
+    """One head that gives `share` of its weight to what its name says, else looks at itself.
+
+    Where each detector should look is written out once more here, position by position.
+    """
+    T = len(ids)
+    pattern = torch.eye(T)
+    for t in range(1, T):
+        earlier = [s for s in range(t) if ids[s] == ids[t]]
+        target = {
+            "previous token": t - 1,
+            "first token": 0,
+            "duplicate": earlier[-1] if earlier else t,
+            "induction": earlier[-1] + 1 if earlier else t,
+        }[name]
+        pattern[t] = (1 - share) * pattern[t] + share * torch.eye(T)[target]
+    return pattern
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("share", [0.6, 1.0])
+def test_a_planted_head_is_found_among_noise_and_by_its_own_detector_only(name, share):
+    ids = probe()
+    patterns = noise(12, 12, len(ids), len(ids))
+    patterns[7, 3] = planted(name, ids, share)
+    for detector, scores in head_scores(patterns, ids).items():
+        found = (scores >= CLEAR).nonzero().tolist()
+        assert found == ([[7, 3]] if detector == name else []), detector
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
+def test_detectors_are_silent_on_noise(spread):
+    ids = probe()
+    for name, scores in head_scores(noise(12, 12, 48, 48, spread=spread), ids).items():
+        assert scores.max() < CLEAR, name
+        assert scores.mean().abs() < 0.02, name  # chance is 0
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_looking_at_the_targets_alone_is_1_and_at_everything_alike_is_0(name):
+    ids = probe()
+    targets = DETECTORS[name](ids)
+    alone = torch.where(targets.any(-1)[:, None], targets.float(), torch.eye(len(ids)))
+    alone = alone / alone.sum(-1, keepdim=True)
+    alike = noise(len(ids), len(ids), spread=0.0)
+    scores = head_scores(torch.stack([alone, alike]), ids)[name]
+    torch.testing.assert_close(scores, torch.tensor([1.0, 0.0]), atol=1e-6, rtol=0)
+
+
+def test_a_target_is_never_the_future_nor_the_token_itself():
+    for ids in (probe(), torch.zeros(9, dtype=torch.int64)):
+        for name, targets in DETECTORS.items():
+            assert not targets(ids).triu().any(), name
+
+
+def test_only_the_first_token_detector_counts_the_first_token():
+    ids = torch.zeros(20, dtype=torch.int64)  # the first token is everything's duplicate
+    for name, targets in DETECTORS.items():
+        assert targets(ids)[:, 0].any() == (name == "first token")
+
+
+def test_induction_looks_behind_every_earlier_copy():
+    ids = torch.tensor([5, 1, 5, 2, 5])
+    assert induction_targets(ids)[4].nonzero().flatten().tolist() == [1, 3]
+
+
+def test_a_text_without_repeats_cannot_tell_what_needs_repeats():
+    scores = head_scores(noise(2, 30, 30), torch.arange(30))
+    assert scores["induction"].isnan().all() and scores["duplicate"].isnan().all()
+    assert not scores["previous token"].isnan().any()
+    assert scores["induction"].shape == (2,)
+
+
+def test_a_model_that_has_learned_nothing_has_no_clear_head():
+    torch.manual_seed(0)
+    fresh, ids = GPT(CONFIG), probe()
+    for name, scores in head_scores(attention_patterns(fresh, ids[None])[:, 0], ids).items():
+        assert scores.abs().max() < 0.05, name
+
+
+def test_patterns_and_ids_that_disagree_are_refused():
+    with pytest.raises(ValueError, match=r"\(2, 8, 8\) and ids \(7,\)"):
+        head_scores(noise(2, 8, 8), torch.arange(7))
+    with pytest.raises(ValueError, match="one row"):
+        head_scores(noise(2, 8, 8), torch.zeros(2, 8, dtype=torch.int64))
+
+
+# --- Ablation ---
+
+
+def without(model, heads):
+    """A copy whose c_proj has no weights for these heads: what they gather goes nowhere."""
+    smaller, size = copy.deepcopy(model), model.config.head_size
+    for layer, head in heads:
+        weight = smaller.transformer.h[layer].attn.c_proj.weight.data
+        weight[:, head * size : (head + 1) * size] = 0
+    return smaller
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("heads", [[(0, 0)], [(2, 3)], [(1, 0), (1, 3), (2, 1)], []])
+def test_ablation_equals_a_pass_with_that_output_zeroed(model, idx, heads):
+    model.eval()
+    with ablated(model, heads):
+        logits = model(idx)
+    torch.testing.assert_close(logits, without(model, heads)(idx), atol=1e-5, rtol=0)
+    changed = (logits - model(idx)).abs().max() > 0.01
+    assert changed == bool(heads)
+
+
+def test_patterns_of_an_ablated_model_are_those_without_its_heads(model, idx):
+    heads = [(0, 1), (1, 2)]
+    with ablated(model, heads):
+        patterns = attention_patterns(model, idx)
+    expected = attention_patterns(without(model, heads), idx)
+    torch.testing.assert_close(patterns, expected, atol=1e-5, rtol=0)
+    plain = attention_patterns(model, idx)
+    assert torch.equal(patterns[0], plain[0])  # they still attend; what follows them changes
+    assert not torch.allclose(patterns[1:], plain[1:])
+
+
+def test_an_ablation_inside_another_adds_to_it(model, idx):
+    model.eval()
+    with torch.no_grad(), ablated(model, [(0, 0)]), ablated(model, [(0, 1)]):
+        logits = model(idx)
+    torch.testing.assert_close(logits, without(model, [(0, 0), (0, 1)])(idx).detach())
+
+
+def test_ablation_leaves_the_model_as_it_was_also_after_an_exception(model, idx):
+    model.eval()
+    before = model(idx)
+    with pytest.raises(RuntimeError, match="in the middle"), ablated(model, [(0, 0)]):
+        raise RuntimeError("in the middle")
+    assert torch.equal(model(idx), before)
+    assert not any(b.attn.c_proj._forward_pre_hooks for b in model.transformer.h)
+
+
+@pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0)])
+def test_a_head_that_is_not_there_is_refused_by_name(model, head):
+    wanted = re.escape(f"no head {head}; this model has layers 0 to 2, each with heads 0 to 3")
+    with pytest.raises(ValueError, match=wanted), ablated(model, [(0, 0), head]):
+        pass
+    assert not any(b.attn.c_proj._forward_pre_hooks for b in model.transformer.h)
+
+
+# --- The probe ---
+
+
+def test_repeated_tokens_are_random_ids_said_twice():
+    ids = repeated_tokens(50, 30, torch.Generator().manual_seed(1))
+    assert ids.shape == (60,) and torch.equal(ids[:30], ids[30:])
+    assert ids.min() >= 0 and ids.max() < 50 and len(ids.unique()) > 15
