@@ -1,10 +1,10 @@
-"""The curve of a training run: what it draws, what it says, and when it draws again."""
+"""The curve of a training run: what it draws."""
 
 import matplotlib.pyplot as plt
 import pytest
 
 from minigpt.training import Record
-from minigpt.viz.curves import LiveCurve, curve_in_words, plot_curve, plot_losses
+from minigpt.viz.curves import plot_curve, plot_losses
 
 
 def record(step, loss, val_loss=None):
@@ -59,53 +59,3 @@ def test_named_losses_are_drawn_from_their_first_step_each_with_a_line_of_its_ow
     assert names == ["right", "wrong", "floor, 0.50"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss (nats per token)")
     plt.close(ax.figure)
-
-
-def test_words_name_the_last_step_and_the_last_look():
-    assert curve_in_words(RUN[:3], 10) == (
-        "step 3 of 10: loss 1.50 nats per token, held out 2.90 (step 2)"
-    )
-    assert curve_in_words(RUN[:1]) == "step 1: loss 6.90 nats per token"
-
-
-def test_without_a_notebook_it_speaks_every_few_steps_and_at_the_end(capsys):
-    curve = LiveCurve(max_steps=4, every=3)
-    for each in RUN:
-        curve(each)
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in said] == ["step 3 of 4", "step 4 of 4"]
-
-
-def test_in_a_notebook_one_picture_is_drawn_again_in_its_place(monkeypatch):
-    shown, updated = [], []
-
-    class Place:
-        def update(self, content, raw):
-            updated.append(content)
-
-    def display(content, raw, display_id):
-        shown.append(content)
-        return Place()
-
-    monkeypatch.setattr("IPython.get_ipython", lambda: "a notebook")
-    monkeypatch.setattr("IPython.display.display", display)
-    curve = LiveCurve(max_steps=4, levels={"floor": 0.5}, records=RUN[:2], every=1)
-    for each in RUN[2:]:
-        curve(each)
-    assert [content["text/plain"] for content in (*shown, *updated)] == [
-        curve_in_words(RUN[:3], 4),
-        curve_in_words(RUN, 4),
-    ]
-    pictures = [content["image/png"] for content in (*shown, *updated)]
-    assert all(png.startswith(b"\x89PNG") for png in pictures) and pictures[0] != pictures[1]
-
-
-def test_a_resumed_curve_leaves_the_records_it_was_given_alone():
-    before = list(RUN)
-    LiveCurve(max_steps=10, records=RUN)(record(4, 0.6))
-    assert before == RUN
-
-
-def test_an_interval_that_is_no_number_of_steps_is_refused():
-    with pytest.raises(ValueError, match="every"):
-        LiveCurve(max_steps=4, every=0)

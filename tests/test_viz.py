@@ -13,10 +13,9 @@ import torch
 
 import minigpt.viz
 from minigpt.config import GPTConfig
-from minigpt.interpret import attention_patterns
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz import AttentionMap, PatternMap, coloured_tokens, plot_attention, table
+from minigpt.viz import PatternMap, coloured_tokens, plot_attention, table
 from minigpt.viz.figures import plot_bars, plot_next_token, plot_surprise
 from minigpt.viz.labels import token_labels, visible
 
@@ -86,17 +85,6 @@ def test_one_pattern_or_heads_or_layers_of_heads_are_taken(lead):
     assert (*shown.shape[:2],) == (1, 1, *lead)[-2:]
 
 
-def test_the_map_of_a_model_shows_its_patterns_and_its_tokens(model, tokenizer):
-    text = "<|endoftext|>the red kite"
-    ids = tokenizer.encode(text, allowed_special={"<|endoftext|>"})
-    shown = AttentionMap(model, tokenizer, text, layer=-1, head=1)
-    expected = PatternMap(attention_patterns(model, torch.tensor([ids]))[:, 0], shown.tokens)
-    assert shown.tokens == token_labels(tokenizer, ids)
-    assert shown.tokens[0] == "<|endoftext|>"
-    assert shown.weights == expected.weights
-    assert (shown.layer, shown.head, shown.row) == (1, 1, len(ids) - 1)
-
-
 def test_the_map_leaves_the_patterns_as_they_were():
     patterns = random_patterns(2, 5)
     before = patterns.clone()
@@ -121,12 +109,6 @@ def test_the_map_leaves_the_patterns_as_they_were():
 def test_what_is_no_pattern_is_refused(patterns, tokens, start, message):
     with pytest.raises(ValueError, match=message):
         PatternMap(patterns, tokens, **start)
-
-
-@pytest.mark.parametrize("text", ["", "kite " * 300])
-def test_a_text_that_does_not_fit_is_refused(model, tokenizer, text):
-    with pytest.raises(ValueError, match="empty|256|positions do not fit"):
-        AttentionMap(model, tokenizer, text)
 
 
 def picture(shown):

@@ -1,7 +1,8 @@
-"""The attention map: choose a head and a token in a notebook, and see where it looks.
+"""A map of attention patterns: choose a head and a token in a notebook, and see where it looks.
 
-The drawing is in attention_map.js, the numbers come from minigpt.interpret. Where no widget can
-live (a code host, an untrusted notebook) the map shows a picture of its first state instead.
+For patterns of one's own making, without a model; AttentionExplorer looks into a model. The drawing
+is in attention_map.js. Where no widget can live (a code host, an untrusted notebook) the map shows
+a picture of its first state instead.
 """
 
 from __future__ import annotations
@@ -15,11 +16,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from minigpt.interpret import attention_patterns
-from minigpt.model import GPT
-from minigpt.tokenizer import Tokenizer
 from minigpt.viz.figures import attention_picture
-from minigpt.viz.labels import token_labels, visible
+from minigpt.viz.labels import visible
 
 HERE = Path(__file__).parent
 MOST_TOKENS = 256  # all patterns go to the browser at once, one byte a weight
@@ -110,17 +108,3 @@ class PatternMap(anywidget.AnyWidget):
         )
         data["image/png"] = b64encode(picture).decode("ascii")
         return data, {**metadata, "image/png": {"alt": repr(self)}}
-
-
-class AttentionMap(PatternMap):
-    """A playable map of every attention head of a model while it reads a text.
-
-    Special tokens in the text, such as <|endoftext|>, count as one token.
-    Raises ValueError for a text that is empty or longer than the model or the map can take.
-    """
-
-    def __init__(self, model: GPT, tokenizer: Tokenizer, text: str, **start: int) -> None:
-        ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
-        device = model.device
-        patterns = attention_patterns(model, torch.tensor([ids], dtype=torch.int64, device=device))
-        super().__init__(patterns[:, 0], token_labels(tokenizer, ids), **start)

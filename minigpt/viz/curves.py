@@ -1,17 +1,13 @@
-"""Curves of training runs: drawn when a run is over, or again and again while it goes on."""
+"""Curves of training runs. TrainingMonitor draws one while the run goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from minigpt.config import check_whole
 from minigpt.training import Record
-from minigpt.viz.figures import STYLE
 
 STYLES = ["-", "--", ":", "-."]  # curves and levels differ in their lines, not in colour alone
 
@@ -66,66 +62,3 @@ def plot_curve(
     ax.set_ylim(0.9 * min(losses), 1.1 * max(losses))
     ax.legend()
     return ax
-
-
-def curve_in_words(records: Sequence[Record], max_steps: int | None = None) -> str:
-    """Say where a run stands.
-
-    >>> curve_in_words([Record(9, 1.25, 0.001, 0.5, 1000.0, val_loss=1.5)], 350)
-    'step 10 of 350: loss 1.25 nats per token, held out 1.50 (step 10)'
-    """
-    last, of = records[-1], f" of {max_steps}" if max_steps else ""
-    words = f"step {last.step + 1}{of}: loss {last.loss:.2f} nats per token"
-    for record in reversed(records):
-        if record.val_loss is not None:
-            return words + f", held out {record.val_loss:.2f} (step {record.step + 1})"
-    return words
-
-
-class LiveCurve:
-    """A curve that grows while a model trains: give it to `train` as on_step.
-
-    It is drawn every `every` steps, in one place. Where no picture can be shown, its words are
-    printed. `records` are those of a run that goes on. Raises ValueError unless every >= 1.
-    """
-
-    def __init__(
-        self,
-        max_steps: int,
-        levels: Mapping[str, float] | None = None,
-        records: Sequence[Record] = (),
-        every: int = 10,
-    ) -> None:
-        check_whole("every", every)
-        self.max_steps, self.levels, self.every = max_steps, levels, every
-        self.records = list(records)
-        self.place = None  # where it stands in the notebook, once it does
-
-    def __call__(self, record: Record) -> None:
-        self.records.append(record)
-        if (record.step + 1) % self.every == 0 or record.step + 1 == self.max_steps:
-            self.show()
-
-    def show(self) -> None:
-        """Draw what there is, over what was drawn before."""
-        from IPython import get_ipython
-        from IPython.display import display
-
-        words = curve_in_words(self.records, self.max_steps)
-        if get_ipython() is None:
-            print(words)
-            return
-        content = {"image/png": self.picture(), "text/plain": words}
-        if self.place is None:
-            self.place = display(content, raw=True, display_id=True)
-        else:
-            self.place.update(content, raw=True)
-
-    def picture(self) -> bytes:
-        """Return the curve as a PNG."""
-        png = BytesIO()
-        with plt.rc_context(STYLE):
-            figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-            plot_curve(self.records, self.levels, self.max_steps, figure.subplots())
-            figure.savefig(png, format="png", dpi=100)
-        return png.getvalue()

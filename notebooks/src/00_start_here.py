@@ -86,11 +86,12 @@ print(len(story.split()), "words")
 # %%
 sentence = "Once upon a time there was a xylophone."
 ids = tokenizer.encode(sentence)
-viz.coloured_tokens(viz.token_labels(tokenizer, ids), ids)
+viz.TokenizerExplorer(tokenizer, sentence)
 
 # %% [markdown]
 # Words that are frequent in the stories are one token, with their space in front (shown as `·`).
-# `xylophone` never occurs, so it falls to pieces. Nothing is lost: decoding gives the text back.
+# `xylophone` never occurs, so it falls to pieces; press *play* to see how the pieces grow. Nothing
+# is lost: decoding gives the text back.
 
 # %%
 assert tokenizer.decode(ids) == sentence
@@ -325,19 +326,19 @@ heads, layers = [f"head {i}" for i in range(4)], [f"layer {i}" for i in range(4)
 viz.table(look("·purple"), heads, rows=layers)
 
 # %% [markdown]
-# One head does it: 100 %. The fifteen others hardly look there. Here are all sixteen, on a map to
-# play with.
+# One head does it: 100 %. The fifteen others hardly look there. Here are all sixteen, to play
+# with.
 
 # %%
 layer, head = divmod(int(look("·purple").argmax()), 4)
-viz.AttentionMap(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
+viz.AttentionExplorer(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
 
 # %% [markdown]
 # Each small square is a head; the large one is the head you chose. A row is a token that looks, a
-# column a token looked at. Below, the story: the framed `·was` looks at `·purple`, token 25.
+# column a token looked at. Above, the story: the framed `·was` looks at `·purple`, token 25.
 
 # %% [markdown]
-# **Your turn.** Point at a token to see where *it* looks; click pins it, then click through the
+# **Your turn.** Point at a token to see where *it* looks; a click locks it, then click through the
 # heads. In which does `·the` (token 47, *stole the*) look at `·kite`? In which does `·the` (token
 # 97, *explained the*) look at `·three`? Then check:
 
@@ -347,8 +348,25 @@ for token, word in [(47, "·kite"), (97, "·three")]:
     print(f"token {token} looks at {word}: layer {layer}, head {head}")
 
 # %% [markdown]
-# A pattern is a hint, not a proof: lesson 09 will switch heads off and see what breaks. In lesson
-# 03 you build such a head yourself.
+# A pattern is a hint, not a proof. So take the head out: choose it, press *Take out*, and read what
+# the model now expects after `·was`. **Predict:** does it still say *purple*? Then try others. The
+# same in code:
+
+# %%
+from minigpt.heads import ablated
+
+rows = []
+for out in ([], [(1, 0)], [(1, 2)], [(3, 0)]):
+    with ablated(model, out):
+        best = next_token(beginning).topk(1)
+    answer = viz.token_labels(tokenizer, best.indices)[0]
+    rows.append([str(out or "none"), answer, f"{best.values[0]:.0%}"])
+viz.table(rows, ["taken out", "the answer", "how sure"])
+
+# %% [markdown]
+# Without layer 1, head 0 it still knows that a colour is asked, and guesses one. Without layer 1,
+# head 2 it does not even say a colour. Without layer 3, head 0 nothing changes. In lesson 03 you
+# build such a head yourself.
 
 # %% [markdown]
 # ## Change something

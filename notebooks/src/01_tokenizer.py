@@ -705,6 +705,17 @@ while pairs := [pair for pair in pairwise(word) if pair in gpt2_ranks]:
 viz.table(steps, ["merge of rank", "gives"])
 
 # %% [markdown]
+# Here is the whole sentence, to play with: press *play*, or click a token to see how it was made.
+# Write something of your own. Where do the tokens end?
+
+# %%
+viz.TokenizerExplorer(Tokenizer.gpt2(), sentence)
+
+# %% [markdown]
+# Each step is what a tokenizer would do that had stopped training there: with no merge at all
+# there are only bytes, with 50,000 most words are whole.
+
+# %% [markdown]
 # ## The proof: equal to OpenAI's
 #
 # `tiktoken` is OpenAI's own tokenizer, written in Rust. It wants to download the two files; we lay

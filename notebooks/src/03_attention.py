@@ -458,7 +458,7 @@ viz.table((100 * share).round(), heads, rows=layers)
 
 # %%
 layer, head = divmod(int(share.argmax()), 4)
-viz.AttentionMap(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
+viz.AttentionExplorer(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
 
 # %% [markdown]
 # The last token, `·was`, looks at `·brown` where it came first. Point at other tokens: most of

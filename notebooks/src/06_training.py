@@ -30,7 +30,7 @@ from minigpt import GPT, GPTConfig, Stories, generate, load_data, optimizers, vi
 from minigpt import training as package
 from minigpt.interpret import attention_patterns
 from minigpt.stories import GRAMMAR, START, first_words
-from minigpt.viz.curves import LiveCurve, plot_losses
+from minigpt.viz.curves import plot_losses
 
 viz.use_style()
 
@@ -639,9 +639,13 @@ def speak(model):
     ]
 
 
+def tell():
+    return speak(teller)[0]
+
+
 # %% [markdown]
-# `train` calls a function after every step. Ours draws the curve, looks, lets the model speak, and
-# at step 150 presses the stop button (■) for you.
+# `train` calls a function after every step. Ours feeds the monitor, looks, lets the model speak,
+# and at step 150 presses the stop button (■) for you.
 
 # %%
 closer, spoken = {}, []
@@ -649,7 +653,7 @@ closer, spoken = {}, []
 
 def watch(record):
     step = record.step + 1
-    curve(record)
+    monitor(record)
     if step % 10 == 0:
         closer[step] = look_closer(teller)
     if step in (1, 30, 70, 150, 250, 350):
@@ -661,9 +665,10 @@ def watch(record):
 # %% [markdown]
 # ## The run, first part
 #
-# The curve will grow while you look at it. Every 50 steps the run is saved, and also when it is
-# stopped. (`fp32`, plain numbers of 32 bits,
-# makes runs on different machines as alike as they can be.)
+# The monitor shows the loss and its floor, the learning rate, the gradient's norm, the speed, and
+# what the model writes, while it trains. Every 50 steps the run is saved, and also when it is
+# stopped. (`fp32`, plain numbers of 32 bits, makes runs on different machines as alike as they can
+# be.)
 
 # %%
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -678,7 +683,7 @@ print(f"{teller.num_parameters():,} weights")
 
 # %% tags=["nbval-ignore-output"]
 levels = {"forgetful": forgetful, "floor": data.floor}
-curve = LiveCurve(recipe.max_steps, levels)
+monitor = viz.TrainingMonitor(recipe.max_steps, levels, sample=tell)
 run = dict(checkpoint=checkpoint, on_step=watch, progress=False)
 history = package.train(teller, data, recipe, **run)
 
@@ -704,7 +709,7 @@ viz.table(rows, ["a guess costs (nats)", "the model pays"], rows=list(recalled))
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(99)
 teller = GPT(shape)
-curve = LiveCurve(recipe.max_steps, levels, history)
+monitor = viz.TrainingMonitor(recipe.max_steps, levels, history, sample=tell)
 history = package.train(teller, data, recipe, resume=True, **run)
 
 # %% [markdown]
@@ -880,8 +885,8 @@ docs_recipe = replace(recipe, **docs_plan, batch_size=16)
 torch.manual_seed(1337)
 writer = GPT(shape)
 untrained = copy.deepcopy(writer)
-docs_curve = LiveCurve(200, {"knowing nothing": math.log(1024)})
-docs_run = package.train(writer, docs, docs_recipe, on_step=docs_curve, progress=False)
+docs_monitor = viz.TrainingMonitor(200, {"knowing nothing": math.log(1024)})
+docs_run = package.train(writer, docs, docs_recipe, on_step=docs_monitor, progress=False)
 assert 3 < docs_run[-1].val_loss < 4.3
 
 # %% [markdown]

@@ -396,6 +396,19 @@ def next_token(logits, generator=None, temperature=1.0, top_k=None, top_p=None):
 
 
 # %% [markdown]
+# All three at once, to play with. The curve adds up the probabilities, the likeliest first; lines
+# show what each filter cuts. **Predict:** at temperature 3, does p = 0.9 keep more
+# tokens, or fewer?
+
+# %%
+start = "<|endoftext|>Before breakfast was invented there was a"
+viz.SamplingExplorer(model, tokenizer, start, temperature=1.2, top_k=60, top_p=0.9)
+
+# %% [markdown]
+# More: a flatter curve reaches 0.9 later. *Step* draws a token, a click chooses one, and every
+# branch you tried stays below: go back to any. The same seed draws the same tokens.
+
+# %% [markdown]
 # ## Several texts at once
 #
 # A batch takes B texts at a time. **Predict:** four times the same beginning, one generator. Are

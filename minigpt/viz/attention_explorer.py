@@ -1,0 +1,225 @@
+"""The head explorer: every attention head of a model while it reads a text, and life without some.
+
+The drawing is in attention_explorer.js, the numbers come from viz.reading.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+import traitlets
+
+from minigpt.interpret import hide_first_token
+from minigpt.model import GPT
+from minigpt.tokenizer import Tokenizer
+from minigpt.viz.attention_figure import heads_picture
+from minigpt.viz.explorer import Explorer, script, style
+from minigpt.viz.reading import Reading
+
+ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
+
+
+class AttentionExplorer(Explorer):
+    """Explore the attention heads of a model on a text: choose, compare, take out, look again.
+
+    `layer`, `head` and `row` (the token that looks; negative counts from the end) are where it
+    starts, and follow what you choose. `read` and `ablate` do what the controls do. Special
+    tokens in the text, such as <|endoftext|>, count as one token.
+    Raises ValueError for an empty text, or a layer, head or row that is not there.
+    """
+
+    _esm = script("attention_explorer")
+    _css = style("attention_explorer")
+
+    # The text, as the model reads it.
+    text = traitlets.Unicode().tag(sync=True)
+    notice = traitlets.Unicode().tag(sync=True)
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T
+    surprisal = traitlets.List(traitlets.Float()).tag(sync=True)  # nats, from token 1 on
+    # Patterns: lower triangles, a byte a weight; first as they are, then the first token hidden.
+    held = traitlets.List(traitlets.Int()).tag(sync=True)  # the first layer there, and how many
+    weights = traitlets.Bytes().tag(sync=True)
+    weights_hidden = traitlets.Bytes().tag(sync=True)
+    rollout = traitlets.Bytes().tag(sync=True)
+    rollout_hidden = traitlets.Bytes().tag(sync=True)
+    thumbnails = traitlets.Bytes().tag(sync=True)  # (2, layers, heads, side, side)
+    side = traitlets.Int().tag(sync=True)
+    scores = traitlets.Dict().tag(sync=True)  # detector -> a score, or None, for each head
+    random_text = traitlets.Bool(False).tag(sync=True)  # whether the scores are of random tokens
+    # What was chosen.
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    row = traitlets.Int(0).tag(sync=True)
+    locked = traitlets.Bool(False).tag(sync=True)
+    hide_first = traitlets.Bool(False).tag(sync=True)
+    beside = traitlets.Bool(False).tag(sync=True)  # the rollout, beside the head
+    colouring = traitlets.Enum(["attention", "surprise", "change"], "attention").tag(sync=True)
+    panel = traitlets.Enum(["lens", "ablation"], "lens").tag(sync=True)
+    sort = traitlets.Unicode("head").tag(sync=True)
+    as_table = traitlets.Bool(False).tag(sync=True)
+    ablated = traitlets.List().tag(sync=True)  # [layer, head] pairs
+    # What Python found out about it.
+    lens = traitlets.Dict().tag(sync=True)  # of token `row`
+    expected = traitlets.Dict().tag(sync=True)  # after token `row`, with and without the heads
+    without = traitlets.Dict().tag(sync=True)  # the loss without the ablated heads
+
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        text: str,
+        *,
+        layer: int = 0,
+        head: int = 0,
+        row: int = -1,
+    ) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._start(text, layer, head, row)
+        super().__init__(**self._all_of_it())
+
+    def _start(self, text: str, layer: int, head: int, row: int) -> None:
+        """Read the text, and make sure that layer, head and row are there."""
+        reading = Reading(self._model, self._tokenizer, text)
+        layers, heads, T, _ = reading.patterns.shape
+        for name, value, size in (("layer", layer, layers), ("head", head, heads), ("row", row, T)):
+            if not -size <= value < size:
+                raise ValueError(f"{name} is {value}; here are {name}s 0 to {size - 1}")
+        self._chosen = {"layer": layer % layers, "head": head % heads, "row": row % T}
+        self._reading, self._text = reading, text
+
+    def _all_of_it(self, ablated: Iterable = ()) -> dict:
+        """Return all that follows from the text."""
+        reading = self._reading
+        layers, heads, T, _ = reading.patterns.shape
+        small, row = reading.thumbnails(), self._chosen["row"]
+        return {
+            **self._chosen,
+            **self._layers(*((0, layers) if T <= ALL_AT_ONCE else (self._chosen["layer"], 1))),
+            **self._ablation(ablated, row),
+            "text": self._text,
+            "notice": reading.notice,
+            "tokens": reading.labels,
+            "shape": [layers, heads, T],
+            "surprisal": reading.surprisal(),
+            "thumbnails": small.numpy().tobytes(),
+            "side": small.size(-1),
+            "scores": self._scores(False),
+            "random_text": False,
+            "locked": False,
+            **self._lens(row),
+        }
+
+    def _layers(self, first: int, count: int) -> dict:
+        weights, weights_hidden = self._reading.packed(first, count)
+        rollout, rollout_hidden = self._reading.rollout(first, count)
+        return {
+            "held": [first, count],
+            "weights": weights,
+            "weights_hidden": weights_hidden,
+            "rollout": rollout,
+            "rollout_hidden": rollout_hidden,
+        }
+
+    def _scores(self, random_text: bool) -> dict:
+        scores = self._reading.scores(random_text)
+        return {
+            name: [None if math.isnan(score) else score for score in values.flatten().tolist()]
+            for name, values in scores.items()
+        }
+
+    def _lens(self, row: int) -> dict:
+        return {"lens": {"row": row, "layers": self._reading.lens(row)}}
+
+    def _ablation(self, heads: Iterable[tuple[int, int]], row: int) -> dict:
+        """Return what becomes of loss and next token without these heads."""
+        heads = sorted({(int(layer), int(head)) for layer, head in heads})
+        self._without_stream = self._reading.stream_without(heads) if heads else None
+        surprisal = self._reading.surprisal(self._without_stream) if heads else []
+        return {
+            "without": {"heads": [list(pair) for pair in heads], "surprisal": surprisal},
+            "expected": self._reading.expected(row, self._without_stream),
+        }
+
+    @traitlets.observe("row")
+    def _follow(self, _change) -> None:
+        """Show the lens and the next token where the chosen token is."""
+        row = min(self.row, len(self._reading.ids) - 1)
+        expected = self._reading.expected(row, self._without_stream)
+        self._set({**self._lens(row), "expected": expected})
+
+    def _set(self, traits: dict) -> None:
+        """Set several traits in one message: no view shows them half changed."""
+        with self.hold_sync():
+            for name, value in traits.items():
+                setattr(self, name, value)
+
+    # --- What can be done, from Python and from the script ---
+
+    def read(self, text: str) -> None:
+        """Read another text. Layer, head and the ablated heads stay as they are."""
+        self._start(text, self.layer, self.head, -1)
+        self._set(self._all_of_it(self.ablated))
+
+    def ablate(self, heads: Iterable[tuple[int, int]]) -> None:
+        """Take these heads out, all others back in: (layer, head) pairs, or none at all."""
+        found = self._ablation(heads, self.row)
+        self._set({"ablated": found["without"]["heads"], **found})
+
+    def answer_read(self, text: str) -> dict:
+        self.read(text)
+        return {}
+
+    def answer_ablate(self, heads: list) -> dict:
+        # The script has set `ablated` and may have set it again since: that is left alone.
+        self._set(self._ablation(heads, self.row))
+        return {}
+
+    def answer_layer(self, layer: int) -> dict:
+        self._set(self._layers(layer, 1))
+        return {}
+
+    def answer_scores(self, random_text: bool) -> dict:
+        self._set({"random_text": random_text, "scores": self._scores(random_text)})
+        return {}
+
+    def answer_exact(self, layer: int, head: int, row: int, hide_first: bool) -> dict:
+        """Return one row of a pattern as it is, up to its own token: float32."""
+        row = min(row, len(self.tokens) - 1)  # asked before a shorter text was read
+        weights = self._shown(layer, head, hide_first)[row, : row + 1]
+        return {"weights": weights.numpy().tobytes()}
+
+    # --- What is seen where the script cannot run ---
+
+    def _shown(self, layer: int, head: int, hide_first: bool) -> torch.Tensor:
+        """Return a pattern (T, T), with the first token hidden if that is wanted."""
+        pattern = self._reading.patterns[layer, head]
+        return hide_first_token(pattern)[0] if hide_first else pattern
+
+    def sentence(self) -> str:
+        """Say in words where the chosen token looks, and what the ablated heads cost."""
+        layers, heads, T = self.shape
+        weights = self._shown(self.layer, self.head, self.hide_first)[self.row]
+        best = int(weights.argmax())
+        words = (
+            f"Attention of {layers} x {heads} heads over {T} tokens. In layer {self.layer}, head "
+            f"{self.head}, token {self.row} ({self.tokens[self.row]}) looks most at token {best} "
+            f"({self.tokens[best]}): {weights[best]:.0%}."
+        )
+        if self.ablated and self.surprisal:
+            change = sum(self.without["surprisal"]) - sum(self.surprisal)
+            words += (
+                f" Without {len(self.ablated)} of the heads the loss changes by "
+                f"{change / len(self.surprisal):+.3f} nats per token."
+            )
+        return words
+
+    def picture(self) -> bytes:
+        """Return a PNG: all heads, the chosen one, and where the chosen token looks."""
+        layers, heads, _ = self.shape
+        small = torch.frombuffer(bytearray(self.thumbnails), dtype=torch.uint8)
+        small = small.view(2, layers, heads, self.side, self.side)[int(self.hide_first)]
+        pattern = self._shown(self.layer, self.head, self.hide_first)
+        return heads_picture(small, pattern, self.tokens, self.layer, self.head, self.row)

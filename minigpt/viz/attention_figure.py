@@ -1,0 +1,60 @@
+"""What the head explorer shows, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.viz.figures import NORM, STYLE, drawable, plot_attention, plot_bars
+
+MARK = "#D55E00"
+SHOWN = 6  # tokens looked at
+
+
+def mark(ax: Axes, x: float, y: float, width: float, height: float) -> None:
+    """Draw a frame around what was chosen."""
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor=MARK, lw=2))
+
+
+def plot_heads(ax: Axes, small: Tensor, layer: int, head: int) -> None:
+    """Draw small pictures of all heads, (L, nh, s, s) uint8, as one image: a layer a row."""
+    layers, heads, side, _ = small.shape
+    step = side + 2
+    framed = F.pad(small.float() / 255, (1, 1, 1, 1), value=torch.nan)  # NaN stays white
+    image = framed.transpose(1, 2).reshape(layers * step, heads * step)
+    ax.imshow(image.numpy(), cmap="cividis", norm=NORM, interpolation="nearest")
+    mark(ax, head * step, layer * step, step, step)
+    for axis, count in ((ax.xaxis, heads), (ax.yaxis, layers)):
+        axis.set_ticks([(i + 0.5) * step for i in range(count)], range(count))
+    ax.tick_params(length=0, labelsize=7)
+    ax.set(title="all heads", xlabel="head", ylabel="layer")
+    ax.spines[:].set_visible(False)
+
+
+def heads_picture(
+    small: Tensor, pattern: Tensor, tokens: Sequence[str], layer: int, head: int, row: int
+) -> bytes:
+    """Return a PNG of all heads, of one head's pattern (T, T), and of where one token looks."""
+    png = BytesIO()
+    with plt.rc_context(STYLE):
+        figure = Figure(figsize=(11, 3.8), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
+        plot_heads(left, small, layer, head)
+        plot_attention(pattern, tokens, f"layer {layer}, head {head}", middle)
+        mark(middle, 0, row, row + 1, 1)
+        best = pattern[row, : row + 1].topk(min(SHOWN, row + 1))
+        labels = [f"{tokens[i][:12]}  (token {i})" for i in best.indices.tolist()]
+        plot_bars(
+            labels, best.values.tolist(), f"{drawable(tokens[row])}  (token {row}) looks at", right
+        )
+        right.set_xlabel("weight (%)")
+        figure.savefig(png, format="png", dpi=90)
+    return png.getvalue()

@@ -1,0 +1,152 @@
+"""What a model makes of a text, in the numbers that an explorer shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minigpt.heads import ablated, head_scores, repeated_tokens
+from minigpt.interpret import (
+    attention_patterns,
+    attention_rollout,
+    hide_first_token,
+    logit_lens,
+    pack_patterns,
+    residual_stream,
+    token_surprisal,
+)
+from minigpt.model import GPT
+from minigpt.tokenizer import Tokenizer
+from minigpt.viz.labels import token_labels
+
+MOST_WEIGHTS = 250_000_000  # of all patterns together: 1 GB
+THUMBNAIL = 40  # pixels along the side of a small picture of a head
+PROBE = 48  # random tokens, said twice
+
+
+def lower_triangle(patterns: Tensor) -> bytes:
+    """Pack causal patterns (..., T, T) in a byte a weight, row by row, without the future.
+
+    >>> list(lower_triangle(torch.tensor([[1.0, 0.0], [0.2, 0.8]])))
+    [255, 51, 204]
+    """
+    rows, columns = torch.tril_indices(patterns.size(-1), patterns.size(-1))
+    return pack_patterns(patterns[..., rows, columns]).numpy().tobytes()
+
+
+def thumbnails(patterns: Tensor) -> Tensor:
+    """Shrink patterns (..., T, T) to at most 40 pixels a side, (..., s, s) uint8.
+
+    A pixel shows the largest weight that it stands for: thin lines stay visible.
+    """
+    T = patterns.size(-1)
+    flat = patterns.reshape(-1, 1, T, T)
+    shrunk = F.adaptive_max_pool2d(flat, min(T, THUMBNAIL)) if T > THUMBNAIL else flat
+    return pack_patterns(shrunk).reshape(*patterns.shape[:-2], *shrunk.shape[-2:])
+
+
+def most_tokens(model: GPT) -> int:
+    """Return how long a text may be: as the context, or as the memory for patterns allows."""
+    config = model.config
+    return min(config.block_size, math.isqrt(MOST_WEIGHTS // (config.n_layer * config.n_head)))
+
+
+class Reading:
+    """A text as a model reads it: tokens, every pattern, and the residual stream.
+
+    A text that is too long is cut; `notice` says so. Raises ValueError for an empty text, and for
+    tokens that the model does not know.
+    """
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
+        ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
+        if not ids:
+            raise ValueError("the text is empty; give at least one word to read")
+        most, self.notice = most_tokens(model), ""
+        if len(ids) > most:
+            self.notice = f"The text has {len(ids):,} tokens; the first {most:,} are shown."
+        self.model, self.tokenizer, self.ids = model, tokenizer, ids[:most]
+        self.labels = token_labels(tokenizer, self.ids)
+        self.idx = torch.tensor([self.ids], device=model.device)
+        self.patterns = attention_patterns(model, self.idx)[:, 0].float().cpu()  # (L, nh, T, T)
+        self.stream = residual_stream(model, self.idx)[:, 0]  # (L + 1, T, C)
+
+    def packed(self, first: int, count: int) -> tuple[bytes, bytes]:
+        """Pack `count` layers from `first` on: as they are, and with the first token hidden."""
+        patterns = self.patterns[first : first + count]
+        return lower_triangle(patterns), lower_triangle(hide_first_token(patterns)[0])
+
+    def rollout(self, first: int, count: int) -> tuple[bytes, bytes]:
+        """Pack the rollout up to each of these layers, likewise."""
+        flows = attention_rollout(self.patterns[: first + count])[first:]
+        return lower_triangle(flows), lower_triangle(hide_first_token(flows)[0])
+
+    def thumbnails(self) -> Tensor:
+        """Return small pictures of all heads, as they are and without the first token.
+
+        (2, L, nh, s, s) uint8
+        """
+        hidden = [hide_first_token(layer)[0] for layer in self.patterns]  # one copy at a time
+        return torch.stack([thumbnails(self.patterns), torch.stack([*map(thumbnails, hidden)])])
+
+    def scores(self, random_text: bool = False) -> dict[str, Tensor]:
+        """Score every head by each detector, on this text or on random tokens said twice."""
+        if not random_text:
+            return head_scores(self.patterns, torch.tensor(self.ids))
+        config, generator = self.model.config, torch.Generator().manual_seed(0)
+        length = min(PROBE, config.block_size // 2)
+        ids = repeated_tokens(config.vocab_size, length, generator)
+        patterns = attention_patterns(self.model, ids[None].to(self.model.device))
+        return head_scores(patterns[:, 0].float().cpu(), ids)
+
+    @torch.no_grad()
+    def surprisal(self, stream: Tensor | None = None) -> list[float]:
+        """Return the nats of each token but the first; `stream` (T, C) is that of another run."""
+        logits = logit_lens(self.model, self.stream[-1] if stream is None else stream)
+        return token_surprisal(logits, self.idx[0]).tolist()
+
+    def stream_without(self, heads: Iterable[tuple[int, int]]) -> Tensor:
+        """Return the final residual stream (T, C) of the model without these heads."""
+        with ablated(self.model, heads):
+            return residual_stream(self.model, self.idx)[-1, 0]
+
+    def lens(self, row: int, top: int = 4) -> list[dict]:
+        """Say what is expected after token `row` by each layer's stream, from the embedding on.
+
+        Each layer has its likeliest tokens and, where the text goes on, the true one's
+        probability and rank (1 is the likeliest).
+        """
+        lines = []
+        for logits in logit_lens(self.model, self.stream[:, row]).float():
+            probabilities = logits.softmax(dim=-1)
+            best = probabilities.topk(min(top, len(probabilities)))
+            line = {
+                "tokens": token_labels(self.tokenizer, best.indices.tolist()),
+                "shares": best.values.tolist(),
+            }
+            if row + 1 < len(self.ids):
+                true = probabilities[self.ids[row + 1]]
+                line["true"] = float(true)
+                line["rank"] = int((probabilities > true).sum()) + 1
+            lines.append(line)
+        return lines
+
+    def expected(self, row: int, stream: Tensor | None = None, top: int = 8) -> dict:
+        """Say what is expected after token `row`, with and without the ablated heads.
+
+        Listed are the likeliest tokens of both; `stream` (T, C) is that of the ablated model.
+        """
+        streams = [self.stream[-1]] if stream is None else [self.stream[-1], stream]
+        rows = torch.stack([s[row] for s in streams])
+        shares = logit_lens(self.model, rows).float().softmax(dim=-1)  # (1 or 2, V)
+        best = shares.amax(dim=0).topk(min(top, shares.size(-1))).indices
+        best = best[shares[0, best].argsort(descending=True, stable=True)]
+        return {
+            "row": row,
+            "tokens": token_labels(self.tokenizer, best.tolist()),
+            "shares": shares[:, best].tolist(),
+        }

@@ -1,0 +1,202 @@
+"""The tokenizer explorer: a text's tokens with ids and bytes, and the merges that made them.
+
+One tokenizer, or two side by side. What each token was made of comes from minigpt.replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import traitlets
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from minigpt.replay import family, ids_after, parts, replay
+from minigpt.tokenizer import Tokenizer, checked_text
+from minigpt.viz.explorer import Explorer, script, style
+from minigpt.viz.figures import STYLE, drawable
+from minigpt.viz.labels import token_labels
+
+MOST_BYTES = 4096  # of a text are shown: every one of them can be a box on the page
+LONGEST_LABEL = 200  # characters of a token
+LONGEST_DRAWN = 24  # characters of a token in the picture
+LONGEST_HEX = 64  # bytes of a token
+TINTS = ("#CDE8F7", "#FDE3B4", "#CDEBDD", "#F3D9E8")  # the pieces of one token share their tint
+FONTS = ["DejaVu Sans Mono", "DejaVu Sans"]  # what the first lacks, the second may have
+LINE, LINES = 88, 6  # characters in a line of the picture, lines
+
+
+def named(tokenizer: Tokenizer | Mapping[str, Tokenizer]) -> dict[str, Tokenizer]:
+    """Return one or two tokenizers with their names, or raise ValueError for anything else."""
+    if isinstance(tokenizer, Tokenizer):
+        return {"this tokenizer": tokenizer}
+    several = dict(tokenizer) if isinstance(tokenizer, Mapping) else {}
+    right = all(isinstance(n, str) and isinstance(t, Tokenizer) for n, t in several.items())
+    if not right or len(several) not in (1, 2):
+        raise ValueError(
+            f"tokenizer is {tokenizer!r:.60}; give a Tokenizer, or one or two with their names: "
+            '{"GPT-2": Tokenizer.gpt2(), "mine": tokenizer}'
+        )
+    return several
+
+
+def first_tokens(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
+    """Return the tokens that begin a text, as many as MOST_BYTES have room for."""
+    size = 0
+    for i, token in enumerate(ids):
+        size += len(tokenizer.token_bytes(token))
+        if size > MOST_BYTES and i:
+            return ids[:i]
+    return ids
+
+
+def describe(tokenizer: Tokenizer, token: int) -> list:
+    """Return what the script has to know of a token: label, bytes, their number, its two parts."""
+    spelled = tokenizer.token_bytes(token)
+    dots = " …" if len(spelled) > LONGEST_HEX else ""
+    (label,) = token_labels(tokenizer, [token])
+    label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    return [label, spelled[:LONGEST_HEX].hex(" ") + dots, len(spelled), *parts(tokenizer, token)]
+
+
+def side(name: str, tokenizer: Tokenizer, text: str) -> dict:
+    """Return one column of the explorer: the text's tokens, and all they were made from."""
+    ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
+    shown = first_tokens(tokenizer, ids)
+    return {
+        "name": name,
+        "vocab_size": tokenizer.vocab_size,
+        "n_merges": len(tokenizer.merges),
+        "ids": shown,
+        "n_tokens": len(ids),  # of the whole text
+        "tokens": {str(i): describe(tokenizer, i) for i in sorted(family(tokenizer, shown))},
+        "merges": [[merge.number, merge.count] for merge in replay(tokenizer, shown)],
+    }
+
+
+def in_lines(labels: list[str], ids: list[int]) -> list[list[tuple[int, float, float]]]:
+    """Lay tokens out in the lines of a picture: (place, left edge, width), in characters."""
+    lines, x = [[]], 0.0
+    for place, (label, token) in enumerate(zip(labels, ids)):
+        width = max(len(label), 0.8 * len(str(token))) + 1
+        if x + width > LINE:
+            lines.append([])
+            x = 0.0
+        if len(lines) > LINES:
+            break
+        lines[-1].append((place, x, width))
+        x += width
+    return lines
+
+
+def draw_tokens(ax: Axes, tokenizer: Tokenizer, pieces: list[tuple[int, int]]) -> None:
+    """Draw tokens with their ids in lines, as many as there is room for.
+
+    `pieces` are pairs (id, number of its tint): what has one tint will be one token in the end.
+    """
+    ids = [token for token, _ in pieces[: LINE * LINES]]
+    labels = [drawable(label)[:LONGEST_DRAWN] for label in token_labels(tokenizer, ids)]
+    for line, places in enumerate(in_lines(labels, ids)):
+        for place, x, width in places:
+            tint = TINTS[pieces[place][1] % len(TINTS)]
+            box = dict(facecolor=tint, edgecolor="#777777", linewidth=0.6)
+            ax.add_patch(Rectangle((x, -line - 0.4), width - 0.2, 0.8, **box))
+            middle = dict(x=x + width / 2 - 0.1, ha="center", va="center", color="black")
+            ax.text(y=-line + 0.14, s=labels[place], family=FONTS, size=9, **middle)
+            ax.text(y=-line - 0.22, s=str(ids[place]), size=6.5, **middle)
+        if not places:
+            ax.text(0, -line, "… and more" if pieces else "(no text)", va="center", size=9)
+    ax.set(xlim=(-0.2, LINE), ylim=(-line - 0.5, 0.6))
+    ax.set_axis_off()
+
+
+class TokenizerExplorer(Explorer):
+    """A text as one tokenizer cuts it, or two side by side; its merges can be replayed.
+
+    `tokenizer` is a Tokenizer, or a dictionary of one or two: {"GPT-2": Tokenizer.gpt2(), ...}.
+    Special tokens in the text count as one token. Of a long text the first 4,096 bytes are shown.
+    `step` counts the merges that have been replayed, those of both tokenizers together in the
+    order they were learned; it starts at the end. Raises ValueError for what is no tokenizer or no
+    text.
+    """
+
+    _esm = script("tokenizer_explorer")
+    _css = style("tokenizer_explorer")
+
+    text = traitlets.Unicode().tag(sync=True)
+    sides = traitlets.List().tag(sync=True)
+    steps = traitlets.List(traitlets.Int()).tag(sync=True)  # numbers of merges, in order
+    step = traitlets.Int(0).tag(sync=True)
+    chosen = traitlets.Int(0).tag(sync=True)  # a byte of the text: the token that holds it
+    under = traitlets.Enum(["id", "bytes", "nothing"], "id").tag(sync=True)
+    as_table = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, tokenizer: Tokenizer | Mapping[str, Tokenizer], text: str) -> None:
+        self._tokenizers = named(tokenizer)
+        super().__init__(**self._state_for(text))
+        self.observe(self._read, "text")
+
+    def _state_for(self, text: str) -> dict:
+        """Return the traits for a text: every merge replayed, its first token chosen."""
+        checked_text(text)
+        sides = [side(name, each, text) for name, each in self._tokenizers.items()]
+        steps = sorted({number for each in sides for number, _ in each["merges"]})
+        return dict(text=text, sides=sides, steps=steps, step=len(steps), chosen=0)
+
+    def _read(self, change) -> None:
+        with self.hold_sync():
+            for name, value in self._state_for(change["new"]).items():
+                setattr(self, name, value)
+
+    def answer_text(self, text: str) -> dict:
+        """Take another text."""
+        self.text = checked_text(text)
+        return {}
+
+    def pieces(self, number: int = 0) -> list[tuple[int, int]]:
+        """Return what the column `number` shows at this step of the replay.
+
+        For each piece its id, and the place of the token of the text that it ends up in.
+        """
+        tokenizer = list(self._tokenizers.values())[number]
+        step = max(0, min(self.step, len(self.steps)))
+        n_merges = self.steps[step - 1] + 1 if step else 0
+        return [
+            (piece, place)
+            for place, token in enumerate(self.sides[number]["ids"])
+            for piece in ids_after(tokenizer, [token], n_merges)
+        ]
+
+    def sentence(self) -> str:
+        counts = [
+            f"{each['n_tokens']:,} token{'s' * (each['n_tokens'] != 1)} ({each['name']})"
+            for each in self.sides
+        ]
+        return f"{len(self.text.encode()):,} bytes are {' and '.join(counts)}."
+
+    def title(self, number: int) -> str:
+        """Say what a column shows."""
+        each = self.sides[number]
+        name = drawable(each["name"])
+        if self.step >= len(self.steps):
+            return f"{name}: {each['n_tokens']:,} tokens"
+        done = f"after {self.step:,} of {len(self.steps):,} merges"
+        return f"{name}: {len(self.pieces(number)):,} tokens {done}"
+
+    def picture(self) -> bytes:
+        png, tokenizers = BytesIO(), self._tokenizers.values()
+        with plt.rc_context(STYLE):
+            figure = Figure(figsize=(8.2, 2.6 * len(tokenizers)), layout="constrained")
+            axes = figure.subplots(len(tokenizers), squeeze=False)[:, 0]
+            for number, (ax, tokenizer) in enumerate(zip(axes, tokenizers)):
+                draw_tokens(ax, tokenizer, self.pieces(number))
+                ax.set_title(self.title(number), loc="left")
+            # As high as its lines need, and no higher.
+            heights = [ax.get_ylim()[1] - ax.get_ylim()[0] for ax in axes]
+            axes[0].get_gridspec().set_height_ratios(heights)
+            figure.set_figheight(0.33 * sum(heights) + 0.35 * len(axes))
+            figure.savefig(png, format="png", dpi=100)
+        return png.getvalue()
