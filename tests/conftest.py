@@ -252,7 +252,7 @@ def photograph():
 
     def keep(element, name):
         if os.environ.get("MINIGPT_SCREENSHOTS") == "1":
-            element.page.set_viewport_size({"width": 1400, "height": 1600})
+            element.page.set_viewport_size({"width": 1200, "height": 1600})
             element.page.mouse.move(0, 0)
             element.screenshot(path=Path(__file__).parents[1] / "docs" / f"{name}.png")
 

@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from minigpt import from_pretrained
+from minigpt.viz import AttentionExplorer
+
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="No Playwright here. Get it with: pip install playwright"
 )
@@ -41,7 +44,7 @@ def says(shown, words):
     expect(shown.locator(".ae-readout")).to_contain_text(words)
 
 
-def test_everything_that_can_be_done_with_the_mouse(shown, photograph):
+def test_everything_that_can_be_done_with_the_mouse(shown):
     chosen = shown.locator(".ae-from .ae-chosen")
     shown.locator(".ae-lines").scroll_into_view_if_needed()
     expect(chosen).to_be_in_viewport()  # the list has scrolled to where its lines begin
@@ -63,7 +66,6 @@ def test_everything_that_can_be_done_with_the_mouse(shown, photograph):
     shown.get_by_label("colour by").select_option("surprise")
     shown.get_by_label("hide the first token").check()
     expect(shown.locator(".ae-caption").first).to_contain_text("Hidden: the first token")
-    photograph(shown, "explorer_attention")
 
     shown.locator("textarea").fill("Mia saw a blue hat.")
     expect(tokens).not_to_have_count(count)
@@ -103,7 +105,7 @@ def test_the_keyboard_alone_and_letters_stay_inside(page, shown):
     assert page.locator(".jp-Notebook .jp-InputArea-editor").last.inner_text().strip() == "1 + 1"
 
 
-def test_the_theme_is_jupyters_and_changes_are_followed(page, lab, shown, photograph):
+def test_the_theme_is_jupyters_and_changes_are_followed(page, lab, shown):
     colours = "n => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor]"
     light = shown.evaluate(colours)
     lab.set_theme(page, "Dark")
@@ -112,7 +114,6 @@ def test_the_theme_is_jupyters_and_changes_are_followed(page, lab, shown, photog
         f"([node, light]) => ({colours})(node).every((colour, i) => colour !== light[i])",
         arg=[shown.element_handle(), light],
     )
-    photograph(shown, "explorer_attention_dark")
     lab.set_theme(page, "Light")
     expect(shown).to_have_attribute("data-theme", "light")
 
@@ -144,3 +145,31 @@ def test_reopened_it_shows_its_state_if_trusted_and_its_picture_if_not(page, lab
     expect(picture).to_have_count(1)
     assert picture.evaluate("image => image.naturalWidth") > 800
     expect(shown).to_have_count(0)
+
+
+KITE = (  # lesson 00's
+    "<|endoftext|>Once upon a time there was a curious fox named Ruby, who lived in a teapot. "
+    "Every night she sang to her purple kite. "
+    "Next door lived Otto, a sleepy bear who snored like thunder. "
+    "One windy Sunday a seagull stole the kite. "
+    "First Ruby looked under the bed and found three kings. "
+    '"What colour is it?" asked Otto. "It is purple," sobbed Ruby. '
+    "In the end it was up the chimney. The moon was shining on it. "
+    "Nobody ever explained the three kings. And what colour was the kite? It was"
+)
+
+
+def test_without_the_head_that_remembers_the_storyteller_guesses(played, photograph):
+    model, tokenizer = from_pretrained("storyteller")
+    explorer = AttentionExplorer(model, tokenizer, KITE, layer=1, head=0)
+    root = played(explorer)
+    says(root, "·purple")
+    root.locator(".ae-token").last.click()
+    expect(root.locator(".ae-panel")).to_contain_text("·purple")
+    root.get_by_text("Take out layer 1, head 0").click()
+    expect(root.locator(".ae-panel")).to_contain_text("Without 1.0: the loss goes from")
+    first = root.locator(".ae-panel tbody tr").first
+    expect(first).to_contain_text("·purple")  # what it said with all heads; then without
+    shares = [float(x) for x in re.findall(r"([\d.]+) %", first.inner_text())]
+    assert shares[0] > 90 and shares[1] < 50
+    photograph(root, "explorer_attention")

@@ -2,7 +2,6 @@
 
 import math
 import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ expect = pytest.importorskip(
     "playwright.sync_api", reason="No Playwright here. Get it with: pip install playwright"
 ).expect
 
-PICTURES = os.environ.get("MINIGPT_SCREENSHOTS")  # a folder: then the README's picture is taken
 PLAN = dict(max_lr=5e-3, min_lr=0.0, warmup_steps=50, max_steps=350)
 HOSTILE = "<script>window.bad=1</script><img src=x onerror=window.bad=1>\u202eabc\x00\n🦊\tאב"
 
@@ -198,9 +196,9 @@ def test_few_and_round_numbers_stand_beside_each_axis(opened):
             assert 2 <= len(numbers) <= 9 and len(set(numbers)) == len(numbers)
 
 
-if PICTURES:  # of a real run, so it takes minutes
+if os.environ.get("MINIGPT_SCREENSHOTS") == "1":  # of a real run, so it takes minutes
 
-    def test_a_picture_for_the_readme(opened):
+    def test_a_picture_for_the_readme(opened, photograph):
         data = load_data("stories")
         tokenizer, end = data.tokenizer, data.tokenizer.end_of_text
         opening = torch.tensor([[end, *tokenizer.encode("Once upon a time there was")]])
@@ -216,7 +214,7 @@ if PICTURES:  # of a real run, so it takes minutes
         monitor = TrainingMonitor(350, {"floor": data.floor}, sample=sample)
         recipe = dict(optimizer="muon", batch_size=32, eval_interval=50, device="cpu", **PLAN)
         train(model, data, on_step=monitor, progress=False, **recipe)
-        opened(monitor).screenshot(path=Path(PICTURES) / "training_monitor.png")
+        photograph(opened(monitor), "training_monitor")
 
 
 CELL = """

@@ -1,8 +1,6 @@
 """The tokenizer explorer in a real browser: in a page of its own, and in JupyterLab."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +16,6 @@ expect = pytest.importorskip(
 GPT2 = Tokenizer.gpt2()
 STORIES = Tokenizer.load(STORYTELLER / "tokenizer.json")
 TEXT = "Once upon a time there was an unbelievable kite.\nIt was red."
-PICTURES = os.environ.get("MINIGPT_SCREENSHOTS")  # a folder: then the README's picture is taken
 
 
 @pytest.fixture
@@ -200,7 +197,7 @@ def test_a_page_of_its_own_plays_without_python(explorer, page, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_dark_and_light_differ_and_both_are_legible(explorer, browser, tmp_path):
+def test_dark_and_light_differ_and_both_are_legible(explorer, browser, tmp_path, photograph):
     explorer.step //= 2
     explorer.to_html(tmp_path / "page.html")
     seen = set()
@@ -211,8 +208,8 @@ def test_dark_and_light_differ_and_both_are_legible(explorer, browser, tmp_path)
         seen.add(first.evaluate("node => getComputedStyle(node).backgroundColor"))
         for part in ("bdi", "small"):
             assert contrast(first, part) >= 4.5, (scheme, part)
-        if PICTURES and scheme == "light":
-            page.locator(".xp").screenshot(path=Path(PICTURES) / "explorer_tokenizer.png")
+        if scheme == "light":
+            photograph(page.locator(".xp"), "explorer_tokenizer")
         page.close()
     assert len(seen) == 2
 
