@@ -51,9 +51,22 @@ def pytest_configure(config):
     if "PYTEST_XDIST_WORKER" not in os.environ:
         config.ipython_dir = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         os.environ["IPYTHONDIR"] = config.ipython_dir.name
-        # No test and no notebook may touch the learner's own parts and progress.
         config.mygpt = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         os.environ["MINIGPT_MYGPT"] = str(Path(config.mygpt.name, "mygpt"))
+    config.pluginmanager.register(NobodysParts(Path(os.environ["MINIGPT_MYGPT"])))
+
+
+class NobodysParts:
+    """No test may touch the learner's own parts and progress; each notebook begins with none."""
+
+    def __init__(self, tests):
+        self.tests = tests
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        own = self.tests.parent / f"{item.path.parent.name}_{item.path.stem}" / "mygpt"
+        is_notebook = item.path.suffix == ".ipynb"
+        os.environ["MINIGPT_MYGPT"] = str(own if is_notebook else self.tests)
 
 
 def _pull_the_plug():

@@ -435,3 +435,8 @@ def test_a_known_mistake_made_in_another_way_is_still_recognised():
     assert not diagnosis.certain
     assert "after the softmax" in diagnosis.message
     assert "This looks like a known mistake" in diagnosis.message
+
+
+def test_empty_bytes_come_through():
+    outcomes, _ = running.run(call_function, lambda x: b"", CASES)
+    assert [outcome["seen"]["result"] for outcome in outcomes] == [b"", b""]

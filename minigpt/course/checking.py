@@ -180,8 +180,11 @@ def _wrong_value(exercise: Exercise, value: Any, expected: Any) -> str | None:
     if same(value, expected, exercise.rtol, exercise.atol):
         return None
     numbers = isinstance(value, (int, float)) and isinstance(expected, (int, float))
-    if numbers or kind(value) == kind(expected):
+    lists = isinstance(value, (list, tuple)) and type(value) is type(expected)
+    if numbers or lists or kind(value) == kind(expected):
         return f"{show(value)} is not right."
+    if isinstance(expected, (list, tuple)):  # how long it is would give it away
+        return f"Your answer is {kind(value)}; it should be a {type(expected).__name__}."
     return f"Your answer is {kind(value)}; it should be {kind(expected)}."
 
 

@@ -148,7 +148,8 @@ def _list_difference(seen, expected, rtol: float, atol: float, what: str) -> str
 
 def _dict_difference(seen: dict, expected: dict, rtol: float, atol: float, what: str):
     if missing := [key for key in expected if key not in seen]:
-        return f"{what} lacks {_listed(missing)}."
+        instead = [key for key in seen if key not in expected]
+        return f"{what} lacks {_listed(missing)}{f', and has {_listed(instead)}' * bool(instead)}."
     if more := [key for key in seen if key not in expected]:
         return f"{what} has {_listed(more)}, which should not be there."
     for key in expected:

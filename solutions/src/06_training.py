@@ -195,7 +195,7 @@ check("lr_schedule", lr_schedule)
 #   are one long arrow: if it is longer than `max_norm`, it is shortened to `max_norm`, once.
 #   Otherwise it stays. `nn.utils.clip_grad_norm_` does that.
 # - Return the mean of the losses that the gradients came from, measured before the update.
-# - The model arrives in training mode and may stay in it. `batches` stays as it is.
+# - The model arrives in training mode, and learns in it. `batches` stays as it is.
 #
 # `F.cross_entropy(logits.flatten(0, 1), y.flatten())` is the loss of one micro-batch; your own
 # `cross_entropy` will do as well.

@@ -251,6 +251,17 @@ def mark_with_pattern(text, merges, mark, mark_id):
     return ids
 
 
+def mark_found_in_bytes(text, merges, mark, mark_id):
+    ids, sign, found = list(text.encode()), list(mark.encode()), []
+    while ids:
+        here = ids[: len(sign)] == sign
+        found.append(mark_id if here else ids[0])
+        del ids[: len(sign) if here else 1]
+    for rank, pair in enumerate(merges):  # no merge has mark_id
+        found = merge_with_stack(found, pair, 256 + rank)
+    return found
+
+
 def mark_with_find(text, merges, mark, mark_id):
     ids, start = [], 0
     while (end := text.find(mark, start)) >= 0:
@@ -320,6 +331,7 @@ VARIANTS = {
     "encode_with_mark": [
         mark_with_pattern,
         mark_with_find,
+        mark_found_in_bytes,
         mark_with_partition,
         mark_and_drop_the_last,
     ],

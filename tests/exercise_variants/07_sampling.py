@@ -158,6 +158,16 @@ def entropy_without_nan(logits):
     return torch.nan_to_num(surprise * logits.softmax(dim=-1), nan=0.0).sum(dim=-1)
 
 
+def entropy_as_a_difference(logits):
+    """The log of the sum of e to the power of each logit, less their mean."""
+    chances = logits.softmax(dim=-1)
+    return logits.logsumexp(dim=-1) - (chances * logits.masked_fill(chances == 0, 0.0)).sum(dim=-1)
+
+
+def entropy_of_a_distribution(logits):
+    return torch.distributions.Categorical(logits=logits).entropy()
+
+
 # --- generate ---
 
 
@@ -262,7 +272,14 @@ VARIANTS = {
     "top_p_filter": [p_shifted, p_by_better_ones, p_from_the_bottom, p_row_by_row],
     "chance_after_the_cut": NUMBERS,
     "sample_next_token": [darts_one_by_one, darts_by_search, darts_by_first_true],
-    "entropy": [entropy_of_pytorch, entropy_by_where, entropy_by_the_sum, entropy_without_nan],
+    "entropy": [
+        entropy_of_pytorch,
+        entropy_by_where,
+        entropy_by_the_sum,
+        entropy_without_nan,
+        entropy_as_a_difference,
+        entropy_of_a_distribution,
+    ],
     "generate": [with_a_cache, into_a_table, text_by_text],
     "write_until": [until_by_package, until_by_cutting, until_text_by_text],
     "cache_bytes": [bytes_by_heads, bytes_by_product, bytes_of_tensors],

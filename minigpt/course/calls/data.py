@@ -17,8 +17,10 @@ def call_batch(function: Callable, case: dict) -> dict[str, Any]:
     """
     *args, seed = copy_of(case["args"])
     generator = torch.Generator().manual_seed(seed)
+    torch.rand(1, generator=generator)  # in use already, as in a run: nobody may seed it again
     result = function(*args, generator)
-    seen: dict[str, Any] = {"result": result}
-    if isinstance(result, (tuple, list)) and len(result) == 2:
-        seen = {"your x": result[0], "your y": result[1]}
-    return seen | {INPUTS: changes(case["args"][:-1], args)}
+    pair = isinstance(result, (tuple, list)) and len(result) == 2
+    seen: dict[str, Any] = {"what you return": "a pair (x, y)" if pair else "not a pair (x, y)"}
+    if pair:
+        seen |= {"your x": result[0], "your y": result[1]}
+    return seen | {INPUTS: changes(case["args"][:-1], args, case.get("names", ()))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -34,7 +34,8 @@ def call_function(function: Callable, case: dict) -> dict[str, Any]:
         inputs = {f"gradient of {name_of(case, place)}": args[place] for place in places}
         seen |= gradients(result, inputs)
     before = [*case["args"], *case.get("kwargs", {}).values()]
-    seen[INPUTS] = changes(before, [*args, *kwargs.values()])
+    names = [name_of(case, place) for place in range(len(args))]
+    seen[INPUTS] = changes(before, [*args, *kwargs.values()], [*names, *kwargs])
     return seen
 
 
@@ -70,17 +71,18 @@ def copy_of(value: Any) -> Any:
     return value
 
 
-def changes(before: list, after: list) -> str:
-    """Say whether the inputs still hold what they held."""
+def changes(before: list, after: list, names: Sequence[str] = ()) -> str:
+    """Say whether the inputs still hold what they held; `names` are theirs, for the report."""
     for place, (old, new) in enumerate(zip(before, after)):
         if not _same(old, new):
-            return f"argument {place} was changed in place"
+            name = names[place] if place < len(names) else f"argument {place}"
+            return f"{name} was changed in place"
     return AS_BEFORE
 
 
 def _same(old: Any, new: Any) -> bool:
     if isinstance(old, Tensor):
-        return old.shape == new.shape and torch.equal(old, new.detach())
+        return isinstance(new, Tensor) and old.shape == new.shape and torch.equal(old, new.detach())
     if isinstance(old, (list, tuple)):
         return len(old) == len(new) and all(_same(a, b) for a, b in zip(old, new))
     if isinstance(old, dict):

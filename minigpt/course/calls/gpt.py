@@ -64,7 +64,7 @@ def run_gpt(model: nn.Module, case: dict) -> dict[str, Any]:
     if case.get("gradients"):
         wanted = {f"gradient of {name}": model.get_parameter(name) for name in case["weights"]}
         seen |= gradients(result, wanted)
-    return seen | {INPUTS: changes(case["args"], args)}
+    return seen | {INPUTS: changes(case["args"], args, case.get("names", ()))}
 
 
 def dropout_weights(config: GPTConfig, added: float) -> dict[str, Tensor]:

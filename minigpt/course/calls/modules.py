@@ -46,7 +46,7 @@ def run_module(module: nn.Module, case: dict) -> dict[str, Any]:
         inputs = {f"gradient of {name_of(case, p)}": args[p] for p in case["gradient_of"]}
         parameters = {f"gradient of {name}": p for name, p in module.named_parameters()}
         seen |= gradients(result, inputs | parameters)
-    seen[INPUTS] = changes(case["args"], args)
+    seen[INPUTS] = changes(case["args"], args, case.get("names", ()))
     return seen
 
 

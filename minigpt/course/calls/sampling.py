@@ -15,4 +15,4 @@ def call_with_dice(function: Callable, case: dict) -> dict[str, Any]:
     args = copy_of(case["args"])
     generator = torch.Generator().manual_seed(case["dice_seed"])
     result = function(*args, generator)
-    return {"result": result, INPUTS: changes(case["args"], args)}
+    return {"result": result, INPUTS: changes(case["args"], args, case.get("names", ()))}

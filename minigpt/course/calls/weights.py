@@ -37,7 +37,7 @@ def call_loader(load: Callable, case: dict) -> dict[str, Any]:
     seen["requires_grad"] = all(parameter.requires_grad for parameter in parameters.values())
     seen["logits"] = logits_of(model.eval(), case["config"])
     seen["tensors in the dictionary, afterwards"] = len(tensors)
-    return seen | {INPUTS: changes([case["tensors"]], [tensors])}
+    return seen | {INPUTS: changes([case["tensors"]], [tensors], ["tensors"])}
 
 
 def raises(function: Callable, *args: Any) -> bool:
@@ -83,7 +83,7 @@ def call_comparison(function: Callable, case: dict) -> dict[str, Any]:
     seen = {"your answer": function(model, reference, *args, **case.get("kwargs", {}))}
     modules = [*model.modules(), *reference.modules()]
     seen["hooks left in the models"] = sum(len(module._forward_hooks) for module in modules)
-    return seen | {INPUTS: changes(case["args"], args)}
+    return seen | {INPUTS: changes(case["args"], args, case.get("names", ()))}
 
 
 def call_whole(function: Callable, case: dict) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def call_whole(function: Callable, case: dict) -> dict[str, Any]:
     seen["number of parameters"] = sum(parameter.numel() for parameter in model.parameters())
     seen["logits"] = logits_of(model, case["config"])
     seen["how it goes on from token 0, greedily"] = greedy(model, case["config"]["block_size"])
-    return seen | {INPUTS: changes([case["tensors"]], [tensors])}
+    return seen | {INPUTS: changes([case["tensors"]], [tensors], ["tensors"])}
 
 
 @torch.no_grad()

@@ -72,7 +72,7 @@ def draw_names(seed: int) -> list[dict]:
         ("without the prefix, with the head and masks", dict(prefix=False, head=True, masks=True)),
     ]:
         names = file_tensors(TINY, g, **kind)
-        tensors = {name: torch.randn(2, generator=g) for name in names}
+        tensors = {name: torch.randn(2, 3, generator=g) for name in names}
         cases.append({"title": title, "args": [tensors], "names": ["tensors"]})
     empty = {"title": "an empty file", "args": [{}], "names": ["tensors"]}
     return [*cases, empty]

@@ -103,6 +103,7 @@ def draw_merge(seed: int) -> list[dict]:
         case("overlaps: aaaaa", names, [97] * 5, (97, 97), 256),
         case("the mirror image is not the pair", names, [2, 1, 2, 1], (1, 2), 256),
         case("the pair is not there", names, [1, 3, 2], (1, 2), 256),
+        case("ids that look like the pair when written", names, [11, 2, 1, 23, 1, 2], (1, 2), 256),
         case("a merged token in the pair", names, [256, 101, 32, 256, 101], (256, 101), 257),
         case("no ids at all", names, [], (1, 2), 256),
         case("one id", names, [1], (1, 2), 256),
@@ -118,6 +119,7 @@ def draw_train_bpe(seed: int) -> list[dict]:
         case("one merge", names, "abab", 257),
         case("ties go to the lowest pair", names, "cdcdababefef", 259),
         case("the lesson's tiny example", names, TINY, 260),
+        case("overlaps count: aaa", names, "cdcdaaa", 258),
         case("a run of one letter", names, "a" * 11 + "b", 262),
         case("nothing left to merge", names, "abc", 1000),
         case("no room for a merge", names, "abab", 256),
@@ -142,6 +144,7 @@ def draw_decode(seed: int) -> list[dict]:
         case("bytes that are no text", names, [97, 139, 98, 231, 139], []),
         case("no ids at all", names, [], TINY_MERGES),
         case("spaces stay", names, [32, 10, 97, 32], []),
+        case("invisible signs stay", names, [239, 187, 191, 97, 13, 10], []),
         case("a text in four alphabets", names, encode(FOX, merges), merges),
         case("any ids in any order", names, ids, merges),
     ]
@@ -162,6 +165,7 @@ def draw_encode(seed: int) -> list[dict]:
         case("one byte", names, "a", TINY_MERGES),
         case("beyond English", names, FOX, train_bpe(FOX, 264)),
         case("nothing that fits", names, "狐 Māori", TINY_MERGES),
+        case("spaces at both ends", names, "  a kite \n", TINY_MERGES),
         case("the text of the training", names, texts[0], merges),
         case("another text", names, texts[1], merges),
         case("and another", names, texts[2], merges),
@@ -184,6 +188,7 @@ def draw_encode_with_mark(seed: int) -> list[dict]:
         case("a part of the mark only", names, "ab <|end| c <|en", merges, mark, 300),
         case("an empty text", names, "", merges, mark, 300),
         case("another mark", names, "ab(.*)c", merges, "(.*)", 500),
+        case("a byte 0 in the text", names, "a\0b<|end|>", merges, mark, 300),
         case("several stories", names, several, merges, mark, 300),
     ]
 

@@ -68,6 +68,10 @@ def loud(g: torch.Generator, sign: int) -> list[Tensor]:
     return [q, sign * k.contiguous()]
 
 
+def as_split(x: Tensor) -> Tensor:
+    return x.transpose(1, 2)  # (B, T, nh, hs) -> (B, nh, T, hs), as it lies in memory
+
+
 def draw_attention(seed: int, inputs: int) -> list[dict]:
     """Draw cases for a function of q, k (inputs=2) and v (inputs=3)."""
     g = seeded(seed)
@@ -88,6 +92,8 @@ def draw_attention(seed: int, inputs: int) -> list[dict]:
         dict(title="not contiguous in memory", args=[*map(not_contiguous, several(2, 5, 3))]),
         dict(title="scores above 10,000", args=[*loud(g, 1), *values]),
         dict(title="scores below -10,000", args=[*loud(g, -1), *values]),
+        dict(title="all scores are 0", args=[torch.zeros(3, 2), *several(3, 2)[1:]]),
+        dict(title="as split_heads leaves it", args=[*map(as_split, several(2, 4, 3, 6))]),
     ]
     return [{**case, "names": QKV[:inputs]} for case in cases]
 
@@ -145,14 +151,15 @@ def config(n_embd: int, n_head: int, **more) -> dict:
 def dropout_case(g: torch.Generator, dropout: float) -> dict:
     """Draw a case that shows where dropout acts: one word, which looks at itself.
 
-    The value is the input, and the projection changes nothing, so that every number of the result
-    shows the factors it was multiplied by.
+    The value is the input, and the projection mixes channels of one head only, so that every
+    number of the result shows the factors it was multiplied by, and dropout before it shows too.
     """
     C = 16
     shape = config(C, 2, dropout=dropout)
     weights = weights_for(model.CausalSelfAttention, shape, g)
     weights["c_attn.bias"], weights["c_proj.bias"] = torch.zeros(3 * C), torch.zeros(C)
-    weights["c_attn.weight"][2 * C :] = weights["c_proj.weight"][:] = torch.eye(C)
+    weights["c_attn.weight"][2 * C :] = torch.eye(C)
+    weights["c_proj.weight"] = torch.eye(C) + torch.block_diag(*torch.ones(2, C // 2, C // 2))
     title = f"dropout of {dropout}: one word, 2,048 times"
     x = uniform(g, 0.5, 1.5, 1, 1, C)
     return dict(title=title, config=shape, weights=weights, args=[x], copies=2048, heads=2)
@@ -176,6 +183,7 @@ def draw_layer(seed: int) -> list[dict]:
         case("float64", normal(g, 2, 4, 8, dtype=torch.float64), config(8, 2)),
         case("not contiguous in memory", not_contiguous(normal(g, 2, 4, 8)), config(8, 2)),
         case("training, but without dropout", normal(g, 2, 4, 8), config(8, 2), training=True),
+        case("zeros, no biases", torch.zeros(1, 3, 8), config(8, 2, bias=False)),
     ]
     cases += [dropout_case(g, dropout) for dropout in (0.5, 0.4)]
     return [{**case, "names": ["x"]} for case in cases]

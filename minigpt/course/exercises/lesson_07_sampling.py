@@ -153,7 +153,7 @@ def draw_sample(seed: int) -> list[dict]:
         case("five rows of six", normal(g, 5, 6)),
         case("some tokens are filtered out", normal(g, 6, 5) + cut),
         case("a transposed tensor", normal(g, 4, 7).T),
-        case("float64", normal(g, 5, 4, dtype=torch.float64)),
+        case("float64", normal(g, 12, 6, dtype=torch.float64)),
         case("logits of 10,000", torch.tensor([[0.0, 10_000, 1], [10_000, 0, 0]])),
         case("forty rows", normal(g, 40, 6)),
     ]
@@ -180,7 +180,7 @@ def draw_entropy(seed: int) -> list[dict]:
         ("a token so unlikely that its probability is rounded to 0", torch.tensor([0.0, -1000])),
         ("every other token is filtered out", cut),
         ("only one token is left", torch.tensor([[-INF, 3.0, -INF]])),
-        ("logits of 10,000", torch.tensor([[10_000.0, 10_000, 0], [0, 0, -10_000]])),
+        ("logits of 1,000", torch.tensor([[1000.0, 1000, 0], [0, 0, -1000]])),
     ]
     drawn = [dict(title=title, args=[x], names=("logits",)) for title, x in plans]
     drawn[2]["gradient_of"] = drawn[5]["gradient_of"] = [0]

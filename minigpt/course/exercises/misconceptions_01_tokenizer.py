@@ -189,6 +189,19 @@ def merge_past_the_end(ids, pair, new_id):
     return merged
 
 
+def merge_in_for_loop(ids, pair, new_id):
+    return merge_keeping_second(ids, pair, new_id)[:-1]
+
+
+def merge_never(ids, pair, new_id):
+    return list(ids)
+
+
+def merge_as_text(ids, pair, new_id):
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
+    return [int(number) for number in text.split()]
+
+
 def merge_in_place(ids, pair, new_id):
     ids[:] = merge_from(ids, pair, new_id)
     return ids
@@ -204,8 +217,26 @@ MERGE = (
     Misconception(
         "second-half-kept",
         "You write the new id for the first half of the pair, but keep the second half too. The "
-        "new id stands for both.",
+        "new id stands for both. (In a for loop, i += 2 does not jump: the loop sets i anew.)",
         merge_keeping_second,
+    ),
+    Misconception(
+        "second-half-kept, last-id-lost",
+        "You keep the second half of the pair, though the new id stands for both: in a for loop, "
+        "i += 2 does not jump, because the loop sets i anew. And the last id is lost.",
+        merge_in_for_loop,
+    ),
+    Misconception(
+        "never-found",
+        "You never find the pair. If you compare ids[i:i+2] with pair: that is a list, pair is a "
+        "tuple, and the two are never equal. Compare the numbers one by one, or make it a tuple.",
+        merge_never,
+    ),
+    Misconception(
+        "merged-as-text",
+        "You replace in the ids written as text. There '1 2' also stands inside '11 2' and '1 23'. "
+        "Compare the numbers, not their digits.",
+        merge_as_text,
     ),
     Misconception(
         "from-the-right",
@@ -253,6 +284,14 @@ MERGE = (
 
 
 # --- train_bpe ---
+
+
+def train_without_overlaps(text, vocab_size):
+    ids, merges = list(text.encode()), []
+    while 256 + len(merges) < vocab_size and len(ids) > 1:
+        merges.append(lowest(counts_without_overlaps(ids)))
+        ids = merge_from(ids, merges[-1], 255 + len(merges))
+    return merges
 
 
 def first_seen(counts: dict[Pair, int]) -> Pair:
@@ -383,6 +422,24 @@ TRAIN_BPE = (
         "learned again and again. Replace it wherever it stands, then count.",
         train_with(replace=merge_first_only),
     ),
+    Misconception(
+        "overlaps-not-counted",
+        "You count places that do not overlap. In aaa the pair (97, 97) stands twice, as in "
+        "count_pairs; only merging jumps.",
+        train_without_overlaps,
+    ),
+    Misconception(
+        "one-id-for-all",
+        "All your merges get the id 256. The first is 256, the next 257, and so on: two different "
+        "tokens must not have the same id.",
+        train_with(replace=lambda ids, pair, new_id: merge_from(ids, pair, 256)),
+    ),
+    Misconception(
+        "one-above-the-largest",
+        "Your new id is one above the largest id in the text. All 256 bytes have ids, whether they "
+        "occur or not: the first merge is 256, the next 257.",
+        train_with(replace=lambda ids, pair, new_id: merge_from(ids, pair, max(ids) + 1)),
+    ),
 )
 
 LONGEST_TOKEN = (
@@ -468,6 +525,13 @@ def decode_one_level(ids, merges):
     return b"".join(bytes([i]) for i in flat if i < 256).decode("utf-8", errors="replace")
 
 
+def decode_one_level_raising(ids, merges):
+    flat = []
+    for i in ids:
+        flat += merges[i - 256] if i >= 256 else (i,)
+    return bytes(flat).decode("utf-8", errors="replace")
+
+
 def decode_with_spaces(ids, merges):
     tokens = tokens_of(merges)
     return b" ".join(tokens[i] for i in ids).decode("utf-8", errors="replace")
@@ -522,10 +586,25 @@ DECODE = (
         decode_one_level,
     ),
     Misconception(
+        "one-level-only, raises",
+        "You take a token apart once. Its halves can be merged tokens themselves, and those are no "
+        "bytes yet. Go on until only bytes are left, or build the tokens' bytes in the order of "
+        "the merges.",
+        decode_one_level_raising,
+    ),
+    Misconception(
         "spaces-between-tokens",
         "You put a space between the tokens. Tokens are not words: a space is in the text only "
         "where a token holds one. Join without anything between.",
         decode_with_spaces,
+    ),
+    Misconception(
+        "stripped",
+        "You strip the text: spaces and line ends at its start or end are lost. They are tokens "
+        "like others; a text comes back just as it went in.",
+        lambda ids, merges: (
+            b"".join(map(tokens_of(merges).__getitem__, ids)).decode(errors="replace").strip()
+        ),
     ),
 )
 
@@ -708,6 +787,12 @@ ENCODE = (
         "exercise is the stage before it: the whole text is one piece.",
         encode_words,
     ),
+    Misconception(
+        "stripped",
+        "You strip the text first: spaces and line ends at its start or end are lost. They are "
+        "bytes like others.",
+        lambda text, merges: encode_in_order(text.strip(), merges),
+    ),
 )
 
 
@@ -735,6 +820,14 @@ def mark_as_pattern(text, merges, mark, mark_id):
     ids = []
     for part in re.split(f"({mark})", text):
         ids += [mark_id] if part == mark else encode_in_order(part or "", merges)
+    return ids
+
+
+def mark_as_separator_pattern(text, merges, mark, mark_id):
+    first, *others = re.split(mark, text)
+    ids = encode_in_order(first, merges)
+    for part in others:
+        ids += [mark_id, *encode_in_order(part or "", merges)]
     return ids
 
 
@@ -781,6 +874,12 @@ ENCODE_WITH_MARK = (
         "You give the mark to re.split as it is. There | and * have a meaning of their own, so "
         "<|end|> is read as three alternatives. Use re.escape, or str.split.",
         mark_as_pattern,
+    ),
+    Misconception(
+        "mark-read-as-a-pattern, every-cut-a-mark",
+        "You give the mark to re.split as it is. There | and * have a meaning of their own: at "
+        "<|end|> it cuts at each <, end and >. Use re.escape, or str.split.",
+        mark_as_separator_pattern,
     ),
     Misconception(
         "mark-dropped",

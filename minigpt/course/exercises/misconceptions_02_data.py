@@ -53,6 +53,12 @@ EMBED = (
         rows_of_a_batch,
     ),
     Misconception(
+        "rows-counted-not-places",
+        "You take as many rows of wpe as idx has rows. T is the *last* dimension of idx: "
+        "idx.shape[-1], not len(idx).",
+        lambda idx, wte, wpe: wte[idx] + wpe[: len(idx)],
+    ),
+    Misconception(
         "positions-from-1",
         "Your positions start at 1. Rows are counted from 0: the first token gets row 0 of wpe.",
         lambda idx, wte, wpe: wte[idx] + wpe[(torch.arange(idx.shape[-1]) + 1) % len(wpe)],
@@ -286,6 +292,19 @@ GET_BATCH_IN_INT64 = (
         batch_with(shift=-1),
     ),
     Misconception(
+        "next-window",
+        "Your y is the next window, T to the right. The target of a token is the very next one: y "
+        "is the same window, one to the right.",
+        batch_with(
+            cut=lambda data, places: (data[places], data[(places + places.shape[1]) % len(data)])
+        ),
+    ),
+    Misconception(
+        "x-and-y-swapped",
+        "You return y first. The inputs x come first, then their targets y.",
+        batch_with(cut=lambda data, places: (data[places + 1], data[places])),
+    ),
+    Misconception(
         "window-rolled",
         "You roll each window by one, so its last target is the window's own first token. The last "
         "target is the token after the window: take it from data.",
@@ -307,6 +326,12 @@ GET_BATCH_IN_INT64 = (
         "Your largest start is one too small, so the last window is never drawn. A window touches "
         "T + 1 tokens: there are N - T starts, and randint leaves out its upper end by itself.",
         batch_with(starts=lambda n, T, B, generator: draws(n - T - 1, B, generator)),
+    ),
+    Misconception(
+        "one-start-too-many",
+        "Your largest start is one too large: a window at N - T has no target for its last token. "
+        "There are N - T starts, from 0 to N - T - 1.",
+        batch_with(starts=lambda n, T, B, generator: draws(n - T + 1, B, generator)),
     ),
     Misconception(
         "generator-ignored",
@@ -505,6 +530,12 @@ BIGRAM_LOSS = (
         loss_with(lambda n, extra: (n + extra).softmax(dim=1)),
     ),
     Misconception(
+        "softmax-of-probabilities",
+        "You take a softmax of the probabilities, as F.cross_entropy does with what it is given. "
+        "They are probabilities already: take their logarithm.",
+        loss_with(lambda n, extra: by_row(n + extra).softmax(dim=1)),
+    ),
+    Misconception(
         "bits",
         "Your loss is in bits (log2). Nats use the natural logarithm.",
         loss_with(reduce=lambda p: -p.log2().mean()),
@@ -546,6 +577,11 @@ BIGRAM_LOSS = (
 )
 
 UNIFORM_LOSS = (
+    Misconception(
+        "one-decimal-only",
+        "Right, but rounded too far: two decimals are asked for.",
+        10.8,
+    ),
     Misconception(
         "bits",
         "That is in bits, with log2. In nats it is the natural logarithm.",
@@ -639,6 +675,12 @@ BATCH_LOSS = (
         lambda table, x, y: F.cross_entropy(table[x].view(-1, len(table)), y.view(-1)),
     ),
     Misconception(
+        "softmax-twice",
+        "You take a softmax first. F.cross_entropy takes one itself: give it the logits as they "
+        "are.",
+        lambda table, x, y: plainly(table[x].softmax(dim=-1), y),
+    ),
+    Misconception(
         "filling-counted",
         "You divide by all positions, also those whose target is -100. They are filling: leave "
         "them out of the mean as well.",
@@ -660,6 +702,11 @@ BATCH_LOSS = (
 )
 
 STORY_FLOOR = (
+    Misconception(
+        "two-decimals-only",
+        "Right, but rounded too far: three decimals are asked for.",
+        0.26,
+    ),
     Misconception(
         "per-story",
         "That is for a whole story. The floor is per token: divide by its 12 tokens.",

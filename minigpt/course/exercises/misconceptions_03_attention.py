@@ -28,6 +28,14 @@ def _softmax_where(allowed: Tensor, scores: Tensor, hidden: float = -math.inf) -
 # --- causal_average ---
 
 
+def _three_axes_only(x):
+    B, T, C = x.shape
+    averages = torch.zeros(B, T, C)
+    for t in range(T):
+        averages[:, t] = x[:, : t + 1].mean(dim=1)
+    return averages
+
+
 def _average_of_all(x):
     return x.mean(dim=-2, keepdim=True).expand_as(x).clone()
 
@@ -64,6 +72,12 @@ def _along_the_channels(x):
 
 
 CAUSAL_AVERAGE = (
+    Misconception(
+        "three-axes-only",
+        "Yours works for x of three axes only, (B, T, C). There may be any number of leading axes, "
+        "or none: count from the end, where time is axis -2.",
+        _three_axes_only,
+    ),
     Misconception(
         "average-of-all",
         "Every row is the average of the whole text. The first word already knows the last one: "
@@ -226,7 +240,7 @@ def _by_root_of_T(q, k):
     return _softmax_where(_triangle(q), q @ k.transpose(-2, -1) / math.sqrt(q.size(-2)))
 
 
-def _over_queries(q, k):
+def over_queries(q, k):
     return _scores(q, k).masked_fill(~_triangle(q), -math.inf).softmax(dim=-2)
 
 
@@ -248,6 +262,24 @@ def _masked_with_zero(q, k):
 
 def _not_enough(q, k):
     return _softmax_where(_triangle(q), _scores(q, k), -100)
+
+
+def _sees_the_next(q, k):
+    return _softmax_where(_triangle(q, 1), _scores(q, k))
+
+
+def _over_axis_1(q, k):
+    return _scores(q, k).masked_fill(~_triangle(q), -math.inf).softmax(dim=1)
+
+
+def hiding_zeros(q, k):
+    scores = _scores(q, k)
+    return scores.masked_fill(scores.tril() == 0, -math.inf).softmax(dim=-1)
+
+
+def _heads_in_one_view(q, k):
+    T, hs = q.shape[-2:]
+    return attention_pattern(q.view(-1, T, hs), k.view(-1, T, hs)).view(*q.shape[:-1], T)
 
 
 def unmasked(q, k):
@@ -287,6 +319,10 @@ MASK_AFTER = (
     "Your rows sum to less than 1: the future is set to zero after the softmax, so its share is "
     "lost, and the sum still carries news from later words. Mask the scores before the softmax."
 )
+HIDING_ZEROS = (
+    "You hide every score that is 0, as scores.tril() == 0 does. An allowed score can be 0 as "
+    "well. Ask the triangle of ones which places are hidden, not the scores."
+)
 OVER_QUERIES = (
     "It is your columns that sum to 1. The softmax runs over the words that look, not over the "
     "words that are looked at: take the last axis."
@@ -311,7 +347,26 @@ ATTENTION_WEIGHTS = (
         "channels of one head: the last axis of q.",
         _by_root_of_T,
     ),
-    Misconception("softmax-over-queries", OVER_QUERIES, _over_queries),
+    Misconception("softmax-over-queries", OVER_QUERIES, over_queries),
+    Misconception(
+        "softmax-over-axis-1",
+        "Your softmax runs over axis 1. That is the last one only if there is no leading axis: "
+        "count from the end, dim=-1.",
+        _over_axis_1,
+    ),
+    Misconception(
+        "sees-the-next",
+        "Each word sees the next one too, the very word it has to predict. Your mask is off by one "
+        "diagonal.",
+        _sees_the_next,
+    ),
+    Misconception("zero-scores-hidden", HIDING_ZEROS, hiding_zeros),
+    Misconception(
+        "view",
+        "view needs axes that lie in memory one after the other, and those of a transposed tensor "
+        "do not. Use reshape, or leave the leading axes alone: @ and softmax take any number.",
+        _heads_in_one_view,
+    ),
     Misconception("mask-after-softmax", MASK_AFTER, mask_after),
     Misconception(
         "strict-mask",
@@ -404,6 +459,7 @@ def _added_to_values(q, k, v):
 
 
 ATTENTION = (
+    Misconception("zero-scores-hidden", HIDING_ZEROS, lambda q, k, v: hiding_zeros(q, k) @ v),
     Misconception(
         "returns-the-pattern",
         "This is the pattern, (T, T). One step is missing: each row of weights mixes the values.",
@@ -439,7 +495,7 @@ ATTENTION = (
         lambda q, k, v: unmasked(q, k) @ v,
     ),
     Misconception("mask-after-softmax", MASK_AFTER, lambda q, k, v: mask_after(q, k) @ v),
-    Misconception("softmax-over-queries", OVER_QUERIES, lambda q, k, v: _over_queries(q, k) @ v),
+    Misconception("softmax-over-queries", OVER_QUERIES, lambda q, k, v: over_queries(q, k) @ v),
 )
 
 # --- split_heads, merge_heads ---

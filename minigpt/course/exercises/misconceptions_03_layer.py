@@ -9,11 +9,15 @@ from torch.nn import functional as F
 
 from minigpt.course.exercises.definition import Misconception
 from minigpt.course.exercises.misconceptions_03_attention import (
+    HIDING_ZEROS,
     MASK_AFTER,
+    OVER_QUERIES,
     UNSCALED,
     by_head_size,
+    hiding_zeros,
     mask_after,
     merged_as_it_lies,
+    over_queries,
     unmasked,
     unscaled,
 )
@@ -38,12 +42,15 @@ class Layer(nn.Module):
         self.n_head, self.dropout = config.n_head, config.dropout
 
     def forward(self, x):
-        q, k, v = (split_heads(part, self.n_head) for part in self.cut(self.c_attn(x)))
+        q, k, v = (self.split(part) for part in self.cut(self.c_attn(x)))
         y = self.drop_mixed(self.merge(self.drop_weights(self.pattern(q, k)) @ v))
         return self.drop_result(self.project(y))
 
     def cut(self, qkv):
         return qkv.chunk(3, dim=-1)
+
+    def split(self, part):
+        return split_heads(part, self.n_head)
 
     def pattern(self, q, k):
         return attention_pattern(q, k)
@@ -65,6 +72,38 @@ class ValueFirst(Layer):
     def cut(self, qkv):
         v, q, k = qkv.chunk(3, dim=-1)
         return q, k, v
+
+
+class ValueSecond(Layer):
+    def cut(self, qkv):
+        q, v, k = qkv.chunk(3, dim=-1)
+        return q, k, v
+
+
+class ReshapedAtOnce(Layer):
+    def split(self, part):
+        B, T, _ = part.shape
+        return part.reshape(B, self.n_head, T, -1)
+
+
+class EveryNthChannel(Layer):
+    def split(self, part):
+        return part.unflatten(-1, (-1, self.n_head)).permute(0, 3, 1, 2)
+
+
+class ByHeadSize(Layer):
+    def pattern(self, q, k):
+        return by_head_size(q, k)
+
+
+class OverQueries(Layer):
+    def pattern(self, q, k):
+        return over_queries(q, k)
+
+
+class HidingZeros(Layer):
+    def pattern(self, q, k):
+        return hiding_zeros(q, k)
 
 
 class ThreePerHead(Layer):
@@ -142,6 +181,12 @@ class BeforeProjection(Layer):
         self.drop_mixed, self.drop_weights = nn.Dropout(config.dropout), nn.Identity()
 
 
+class ResultDropsEarly(Layer):
+    def __init__(self, config):
+        super().__init__(config)
+        self.drop_mixed, self.drop_result = nn.Dropout(config.dropout), nn.Identity()
+
+
 class AlwaysDrops(Layer):
     def pattern(self, q, k):
         return F.dropout(attention_pattern(q, k), self.dropout, training=True)
@@ -179,6 +224,31 @@ CAUSAL_SELF_ATTENTION = (
         "value.",
         ValueFirst,
     ),
+    Misconception(
+        "value-before-key",
+        "You take the second third of c_attn as the value and the last as the key. The "
+        "checkpoint's order is query, key, value.",
+        ValueSecond,
+    ),
+    Misconception(
+        "heads-reshaped-at-once",
+        "You reshape (B, T, C) to (B, nh, T, hs) in one step. The shape fits, but time is cut into "
+        "pieces, and words mix. Cut the channels first, (B, T, nh, hs), then swap axes 1 and 2.",
+        ReshapedAtOnce,
+    ),
+    Misconception(
+        "every-nth-channel",
+        "You deal the channels out to the heads in turn. Head 0 gets the first hs channels, head 1 "
+        "the next hs: cut C into (nh, hs), in this order.",
+        EveryNthChannel,
+    ),
+    Misconception(
+        "scale-without-root",
+        "You divide by the head size itself. It is the root of the head size.",
+        ByHeadSize,
+    ),
+    Misconception("softmax-over-queries", OVER_QUERIES, OverQueries),
+    Misconception("zero-scores-hidden", HIDING_ZEROS, HidingZeros),
     Misconception(
         "cut-into-heads-first",
         "You cut c_attn's channels into heads first, and each head into query, key and value. In "
@@ -253,6 +323,11 @@ CAUSAL_SELF_ATTENTION = (
         BeforeProjection,
     ),
     Misconception(
+        "dropout-before-projection",
+        "Your second dropout acts before c_proj. It belongs after it, on the result.",
+        ResultDropsEarly,
+    ),
+    Misconception(
         "dropout-in-evaluation",
         "Dropout is still at work after .eval(): the same input gives another result each time. "
         "F.dropout needs training=self.training; nn.Dropout knows by itself.",
@@ -266,11 +341,6 @@ CAUSAL_SELF_ATTENTION = (
 class Untouched(ByWidth):
     def merge(self, y):
         return merged_as_it_lies(y)
-
-
-class HeadSizeWithoutRoot(Layer):
-    def pattern(self, q, k):
-        return by_head_size(q, k)
 
 
 MEND_ATTENTION = (
@@ -294,7 +364,7 @@ MEND_ATTENTION = (
     Misconception(
         "scale-without-root",
         "Nearly: it is the *root* of the head size.",
-        HeadSizeWithoutRoot,
+        ByHeadSize,
     ),
     Misconception(
         "no-scale",

@@ -29,6 +29,24 @@ def _outside_the_root(x, weight, bias, eps=1e-5):
     return weight * centred / (x.std(dim=-1, keepdim=True, correction=0) + eps) + bias
 
 
+def _unbiased_and_outside(x, weight, bias, eps=1e-5):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return weight * centred / (x.std(dim=-1, keepdim=True) + eps) + bias
+
+
+def _other_default(x, weight, bias, eps=1e-6):
+    return weight * normalised(x, eps) + bias
+
+
+def _sum_of_squares(x, weight, bias, eps=1e-5):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return weight * centred / ((centred**2).sum(dim=-1, keepdim=True) + eps).sqrt() + bias
+
+
+def _weight_unused(x, weight, bias, eps=1e-5):
+    return normalised(x, eps) + bias
+
+
 def _no_epsilon(x, weight, bias, eps=1e-5):
     return weight * normalised(x, 0.0) + bias
 
@@ -97,6 +115,28 @@ LAYER_NORM = (
         "You add epsilon to the standard deviation, outside the root. It belongs inside, to the "
         "variance. Quiet rows show the difference: yours are blown up.",
         _outside_the_root,
+    ),
+    Misconception(
+        "unbiased-variance, epsilon-outside-the-root",
+        "Two things: x.std() divides by C - 1 unless told otherwise, where LayerNorm divides by C; "
+        "and epsilon belongs inside the root, to the variance.",
+        _unbiased_and_outside,
+    ),
+    Misconception(
+        "other-default-epsilon",
+        "Your default for eps is another number. If nobody gives one it is 1e-5, that is 0.00001.",
+        _other_default,
+    ),
+    Misconception(
+        "sum-not-mean",
+        "You add up the squared distances, and do not divide by how many there are. The variance "
+        "is their mean.",
+        _sum_of_squares,
+    ),
+    Misconception(
+        "weight-unused",
+        "weight is never used. The normalised row is multiplied by it before bias is added.",
+        _weight_unused,
     ),
     Misconception(
         "no-epsilon",
@@ -332,6 +372,17 @@ BLOCK_PARAMETERS = (
         "You count the biases always. With bias=False there are none: only matrices and the two "
         "LayerNorms' weights.",
         lambda n_embd, bias: _count(n_embd, True),
+    ),
+    Misconception(
+        "no-biases-at-all",
+        "No bias is counted, whatever `bias` says. With bias=True each linear layer has one for "
+        "each output, and each LayerNorm has C.",
+        lambda n_embd, bias: _count(n_embd, False),
+    ),
+    Misconception(
+        "c-attn-not-threefold",
+        "You count c_attn as C by C. It makes query, key and value: C by 3C.",
+        lambda n_embd, bias: _count(n_embd, bias, attn=2, biases=7),
     ),
     Misconception(
         "no-biases-of-linear-layers",

@@ -226,6 +226,14 @@ class PostNorm(OwnBlock):
         return self.ln_2(x + self.mlp(x))
 
 
+class NormsTheParts(OwnBlock):
+    def look_back(self, x):
+        return x + self.ln_1(self.attn(x))
+
+    def think(self, x):
+        return x + self.ln_2(self.mlp(x))
+
+
 class NoPlus(OwnBlock):
     def forward(self, x):
         return self.mlp(self.ln_2(self.attn(self.ln_1(x))))
@@ -314,6 +322,12 @@ class DropsStream(OwnBlock):
 
 
 BLOCK = (
+    Misconception(
+        "norm-after-the-part",
+        "Your LayerNorms normalise what a part writes. They stand before the parts: each part "
+        "reads a normalised copy of the stream, and writes what it likes.",
+        NormsTheParts,
+    ),
     Misconception(
         "post-norm",
         "Your LayerNorms stand on the stream, after each plus. That is post-norm. GPT-2 has "
@@ -455,6 +469,12 @@ MEND_BLOCK = (
         "stream-still-wrong",
         "The LayerNorm is right now. One mistake is left: to what does attention add its part?",
         AddsToFirstCopy,
+    ),
+    Misconception(
+        "norm-removed",
+        "The stream is no longer normalised, but neither is what attention reads. It should read "
+        "a copy of x that ln_1 has normalised.",
+        NoFirstNorm,
     ),
     Misconception(
         "norm-moved-behind",

@@ -48,6 +48,12 @@ def spread(std):
     return lambda p, L: p.normal_(std=std(L) if callable(std) else std)
 
 
+def seeded(model: nn.Module) -> None:
+    """Start as one should, but set the seed first."""
+    torch.manual_seed(0)
+    starter()(model)
+
+
 def untouched(p: Tensor, L: int) -> None:
     """Leave a tensor as it was."""
 
@@ -131,5 +137,17 @@ START_WRONG = (
         "You set the seed inside: tensors of the same shape hold the same numbers, and every "
         "model starts the same. Leave the seed to the one who calls you.",
         starter(before=lambda: torch.manual_seed(0)),
+    ),
+    Misconception(
+        "all-alike",
+        "You give every parameter a normal start, LayerNorms and biases too. A LayerNorm starts "
+        "by changing nothing: weight 1, bias 0. Biases of linear layers start at 0 as well.",
+        starter(writes=spread(0.02), bias=spread(0.02), norm=spread(0.02)),
+    ),
+    Misconception(
+        "seed-inside",
+        "You set the seed inside, so every model starts the same. Leave that to the one who calls"
+        " you.",
+        seeded,
     ),
 )

@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minigpt.course.exercises.definition import Misconception
 from minigpt.course.exercises.misconceptions_06_training import with_
@@ -22,6 +22,7 @@ def clip(model: nn.Module, max_norm: float) -> None:
 def step(
     model, optimizer, batches, max_norm, *,
     clear="first", divide=1, report=1, clipper=clip, when="before", each=False, last=False,
+    pair=lambda logits, x, y: (logits, y),
 ) -> float:  # fmt: skip
     """One training step with one thing wrong."""
     if clear == "first":
@@ -30,9 +31,9 @@ def step(
     for x, y in batches:
         if clear == "each":
             optimizer.zero_grad()
-        loss = cross_entropy(model(x), y) / len(batches) ** divide
+        loss = cross_entropy(*pair(model(x), x, y)) / len(batches) ** divide
         loss.backward()
-        losses.append(loss.item() * len(batches) ** (divide - 1))
+        losses.append(loss.item())
         if when == "each":
             clipper(model, max_norm)
         if each:
@@ -68,6 +69,11 @@ def always_that_long(model: nn.Module, max_norm: float) -> None:
 def loss_afterwards(model, optimizer, batches, max_norm) -> float:
     step(model, optimizer, batches, max_norm)
     return sum(cross_entropy(model(x), y).item() for x, y in batches) / len(batches)
+
+
+def evaluation_mode(model, optimizer, batches, max_norm) -> float:
+    model.eval()
+    return step(model, optimizer, batches, max_norm)
 
 
 TRAIN_STEP = (
@@ -110,7 +116,7 @@ TRAIN_STEP = (
         "averaged-twice",
         "The loss is averaged twice: each cross-entropy is a mean already, and its share is one "
         "over the number of micro-batches, once. Loss and gradient come out too small.",
-        with_(step, divide=2, report=0),
+        with_(step, divide=2),
     ),
     Misconception(
         "reported-too-small",
@@ -132,7 +138,7 @@ TRAIN_STEP = (
         "a-step-for-each",
         "You step after every micro-batch. That is several small updates. Accumulation makes one "
         "update of all of them.",
-        with_(step, each=True, when="each"),
+        with_(step, divide=0, report=2, each=True, when="each"),
     ),
     Misconception(
         "clipped-after-the-step",
@@ -170,6 +176,24 @@ TRAIN_STEP = (
         "long are shortened.",
         with_(step, clipper=always_that_long),
     ),
+    Misconception(
+        "evaluation-mode",
+        "You put the model in evaluation mode, so it learns without dropout. That is for "
+        "measuring; a training step leaves the mode as it is.",
+        evaluation_mode,
+    ),
+    Misconception(
+        "shifted-twice",
+        "You compare each row of logits with the target after its own. y is shifted already: row "
+        "t of the logits belongs to entry t of y.",
+        with_(step, pair=lambda logits, x, y: (logits[:, :-1], y[:, 1:])),
+    ),
+    Misconception(
+        "the-inputs-as-targets",
+        "You compare the logits with x, the tokens that the model has just read. It should say "
+        "what comes *next*: that is y.",
+        with_(step, pair=lambda logits, x, y: (logits, x)),
+    ),
 )
 
 # --- evaluate ---
@@ -177,7 +201,7 @@ TRAIN_STEP = (
 
 def evaluation(
     model, batches, *,
-    mode="restore", recording=False, weighted=True, report=lambda total, n: total / n,
+    mode="restore", recording=False, size=Tensor.numel, report=lambda total, n: total / n,
 ) -> float:  # fmt: skip
     """An evaluation with one thing wrong."""
     was_training = model.training
@@ -186,8 +210,8 @@ def evaluation(
     total, count = 0.0, 0
     with torch.set_grad_enabled(recording):
         for x, y in batches:
-            size = y.numel() if weighted else 1
-            total, count = total + cross_entropy(model(x), y).item() * size, count + size
+            total += cross_entropy(model(x), y).item() * size(y)
+            count += size(y)
     if mode == "restore":
         model.train(was_training)
     elif mode == "train":
@@ -197,6 +221,11 @@ def evaluation(
 
 def gradients_off_for_good(model, batches) -> float:
     torch.set_grad_enabled(False)
+    return evaluation(model, batches)
+
+
+def clears_gradients(model, batches) -> float:
+    model.zero_grad()
     return evaluation(model, batches)
 
 
@@ -223,7 +252,7 @@ EVALUATE = (
         "mean-of-means",
         "You average the means of the batches. A small batch then counts as much as a large one. "
         "Every *token* should count once.",
-        with_(evaluation, weighted=False),
+        with_(evaluation, size=lambda y: 1),
     ),
     Misconception(
         "records-gradients",
@@ -246,6 +275,18 @@ EVALUATE = (
         "perplexity",
         "You return the perplexity, the exponential of the mean. The mean itself is asked for.",
         with_(evaluation, report=lambda total, n: math.exp(total / n)),
+    ),
+    Misconception(
+        "weighted-by-texts",
+        "You weight each batch by its number of texts. Windows may be of different lengths, and "
+        "every *token* should count once.",
+        with_(evaluation, size=len),
+    ),
+    Misconception(
+        "clears-gradients",
+        "The loss is right, but you clear the model's gradients. Measuring should leave no trace:"
+        " somebody may be about to step with them.",
+        clears_gradients,
     ),
 )
 
@@ -288,6 +329,15 @@ def _left(bugs: tuple[str, ...]) -> Misconception:
     return Misconception(name, message, with_(resume_training, bugs=bugs))
 
 
+def first_group_only(model, optimizer, batches, rates, first_step, max_norm):
+    """Sets the learning rate of one group."""
+    losses = []
+    for n, batch in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = rates[first_step + n]
+        losses.append(step(model, optimizer, [batch], max_norm))
+    return losses
+
+
 def rate_too_late(model, optimizer, batches, rates, first_step, max_norm):
     """Sets the learning rate after the step."""
     losses = []
@@ -311,6 +361,12 @@ RESUME_TRAINING = (
         "before. It belongs first.",
         rate_too_late,
     ),
+    Misconception(
+        "first-group-only",
+        "You set the learning rate of the optimizer's first group only. The others go on with an "
+        "old one: walk through all param_groups.",
+        first_group_only,
+    ),
 )
 
 
@@ -319,13 +375,14 @@ RESUME_TRAINING = (
 
 def run_plan(
     *, corpus_tokens, epochs, batch_size, block_size, accumulation_steps,
-    window=0, up=True, micro=True, tokens=True, passes=True, seen="steps",
+    window=0, up=True, micro=True, tokens=True, passes=True, seen="steps", more=0, each=False,
 ):  # fmt: skip
     """The account of a run with one thing wrong."""
     per_step = batch_size * ((block_size + window) if tokens else 1)
     per_step *= accumulation_steps if micro else 1
     wanted = corpus_tokens * (epochs if passes else 1)
-    steps = -(-wanted // per_step) if up else wanted // per_step
+    steps = -(-wanted // per_step) if up else wanted // per_step + more
+    steps = -(-corpus_tokens // per_step) * epochs if each else steps
     return per_step, steps, steps * per_step if seen == "steps" else wanted
 
 
@@ -362,5 +419,17 @@ PLAN_RUN = (
         "You return the tokens that were wanted. Steps are whole, so a few more are read: what "
         "does the run see in all of its steps?",
         with_(run_plan, seen="wanted"),
+    ),
+    Misconception(
+        "always-one-more",
+        "You round down and add a step. Where the tokens fill their steps exactly, that is one "
+        "step too many.",
+        with_(run_plan, up=False, more=1),
+    ),
+    Misconception(
+        "rounded-in-each-epoch",
+        "You round up in each epoch. The run goes on from the end of the text to its beginning "
+        "within a step, so round up once, at the end.",
+        with_(run_plan, each=True),
     ),
 )

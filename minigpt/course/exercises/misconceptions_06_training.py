@@ -163,6 +163,19 @@ CROSS_ENTROPY = (
         "What in your code detaches it, or makes a new tensor of a number?",
         lambda logits, targets: nats(logits, targets).mean().detach(),
     ),
+    Misconception(
+        "all-targets-everywhere",
+        "You look up *every* target in every row, so most of the numbers have nothing to do with "
+        "each other. Row (b, t) needs one number, at targets[b, t]: gather along the vocabulary.",
+        lambda logits, targets: -logits.log_softmax(dim=-1)[:, :, targets].mean(),
+    ),
+    Misconception(
+        "clamped",
+        "You clamp the logits, so that no exponential overflows. A surprise that is larger than "
+        "that comes out too small. Take the largest logit of each row out instead: that changes "
+        "no probability.",
+        lambda logits, targets: cross_entropy(logits.clamp(-80, 80), targets),
+    ),
 )
 
 # --- adamw_step ---
@@ -171,14 +184,15 @@ CROSS_ENTROPY = (
 def adamw(
     w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8, *,
     corrected=True, inside=False, root=True, l2=False, rate=True, squares=True, late=False,
-    old_m=False,
+    old_m=False, old_v=False, fixed=False, late_n=0,
 ):  # fmt: skip
     """AdamW with one thing wrong."""
-    before = m
+    before, n = (m, v), n + late_n
+    betas = (0.9, 0.99) if fixed else betas
     g = g + weight_decay * w if l2 else g
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * (g if squares else m) ** 2
-    m_hat, v_hat = (before if old_m else m), v
+    m_hat, v_hat = (before[0] if old_m else m), (before[1] if old_v else v)
     if corrected:
         m_hat, v_hat = m_hat / (1 - betas[0] ** n), v_hat / (1 - betas[1] ** n)
     size = (v_hat + eps).sqrt() if inside else (v_hat.sqrt() if root else v_hat) + eps
@@ -279,6 +293,24 @@ ADAMW = (
         "were, and return new tensors.",
         in_place,
     ),
+    Misconception(
+        "old-averages",
+        "Your step uses m and v from before this gradient. Update both first; then step with the "
+        "new ones.",
+        with_(adamw, old_m=True, old_v=True),
+    ),
+    Misconception(
+        "betas-fixed",
+        "Right with the usual betas. But yours are written into the code: use the two that are "
+        "given.",
+        with_(adamw, fixed=True),
+    ),
+    Misconception(
+        "steps-from-zero",
+        "Your correction counts one step too many. n counts from 1 here, so the first correction "
+        "divides by 1 - beta.",
+        with_(adamw, late_n=1),
+    ),
 )
 
 # --- parameter_groups ---
@@ -375,16 +407,17 @@ PARAMETER_GROUPS = (
 def schedule(
     step, *, max_lr, min_lr, warmup_steps, max_steps,
     plus=1, last=0, clamp=True, to=None, shape=lambda f: (1 + math.cos(math.pi * f)) / 2,
-    offset=True,
+    offset=True, between=None, end=0, slower=0,
 ):  # fmt: skip
     """The schedule with one thing wrong."""
     floor = min_lr if to is None else to
     if step < warmup_steps + last:
-        return max_lr * (step + plus) / warmup_steps
+        return max_lr * (step + plus) / (warmup_steps + slower)
     if step >= max_steps and clamp:
         return floor
     start = warmup_steps if offset else 0
-    return floor + (max_lr - floor) * shape((step - start) / (max_steps - start))
+    base = floor if between is None else between
+    return base + (max_lr - base) * shape((step - start) / (max_steps + end - start))
 
 
 def no_warmup(step, *, max_lr, min_lr, warmup_steps, max_steps):
@@ -480,6 +513,36 @@ LR_SCHEDULE = (
         "Your cosine takes its angle for radians but gets degrees. In Python half a circle is "
         "math.pi, not 180.",
         with_(schedule, shape=lambda f: (1 + math.cos(180 * f)) / 2),
+    ),
+    Misconception(
+        "minimum-forgotten",
+        "Your cosine runs from max_lr to 0, and jumps to min_lr at the end. It should run between"
+        " max_lr and min_lr: multiply only their difference, and add min_lr.",
+        with_(schedule, between=0.0),
+    ),
+    Misconception(
+        "upside-down",
+        "Your cosine rises: it begins at min_lr and climbs to max_lr. Which sign makes it start "
+        "at the top, where f is 0?",
+        with_(schedule, shape=lambda f: (1 - math.cos(math.pi * f)) / 2),
+    ),
+    Misconception(
+        "pi-forgotten",
+        "Your cosine takes f itself for its angle. Half a circle is pi, so the angle is pi times "
+        "f.",
+        with_(schedule, shape=lambda f: (1 + math.cos(f)) / 2),
+    ),
+    Misconception(
+        "arrives-a-step-early",
+        "Your cosine is down one step before max_steps. Its share f is 1 *at* max_steps: divide "
+        "by max_steps - warmup_steps.",
+        with_(schedule, end=-1),
+    ),
+    Misconception(
+        "warmup-never-arrives",
+        "Your warm-up divides by warmup_steps + 1, so its last step stays below max_lr. Some "
+        "programs do that; the rule here divides by warmup_steps.",
+        with_(schedule, slower=1),
     ),
 )
 

@@ -86,6 +86,11 @@ def top_k_in_place(logits, k):
         return logits.masked_fill_(logits < at_least(logits, k), -math.inf)
 
 
+def over_the_first_axis(logits, k):
+    turned = logits.movedim(0, -1)
+    return keep(turned, turned >= at_least(turned, k)).movedim(-1, 0)
+
+
 TOP_K = (
     Misconception(
         "one-too-many",
@@ -150,6 +155,24 @@ TOP_K = (
         "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
         top_k_in_place,
     ),
+    Misconception(
+        "large-number-below-zero",
+        "You set the others to a number far below 0. That is almost a ban. Minus infinity is one,"
+        " whatever the other logits are.",
+        lambda logits, k: logits.masked_fill(logits < at_least(logits, k), -1e9),
+    ),
+    Misconception(
+        "zero-times-infinity",
+        "You multiply a mask with minus infinity. Where the mask is 0, that is not a number. "
+        "Choose with masked_fill or torch.where instead.",
+        lambda logits, k: logits + (logits < at_least(logits, k)) * -math.inf,
+    ),
+    Misconception(
+        "over-the-first-axis",
+        "You look for the largest along the first axis, that of the texts. A row is the *last* "
+        "axis.",
+        over_the_first_axis,
+    ),
 )
 
 # --- top_p_filter ---
@@ -185,6 +208,38 @@ def logits_added_up(logits, p):
     ordered, order = logits.sort(dim=-1, descending=True)
     removed = ordered.cumsum(dim=-1) - ordered >= p
     return keep(logits, ~torch.zeros_like(removed).scatter(-1, order, removed))
+
+
+def by_sums(logits, p):
+    """Return the order of the tokens, and which of these sums are above p."""
+    ordered, order = logits.sort(dim=-1, descending=True)
+    return order, ordered.softmax(dim=-1).cumsum(dim=-1) > p
+
+
+def first_not_kept(logits, p):
+    """Shifts the mask by one place and leaves the first as it was."""
+    order, removed = by_sums(logits, p)
+    removed[..., 1:] = removed[..., :-1].clone()
+    return keep(logits, ~removed.scatter(-1, order, removed))
+
+
+def carried_the_wrong_way(logits, p):
+    order, removed = by_sums(logits, p)
+    removed = removed.roll(1, dims=-1)
+    removed[..., 0] = False
+    return keep(logits, ~removed.gather(-1, order))
+
+
+def best_one_saved(logits, p):
+    """Cuts off the crossing token, but never the first."""
+    order, removed = by_sums(logits, p)
+    removed[..., 0] = False
+    return keep(logits, ~removed.scatter(-1, order, removed))
+
+
+def share_of_the_best(logits, p):
+    probabilities = logits.softmax(dim=-1)
+    return keep(logits, probabilities >= p * probabilities.amax(dim=-1, keepdim=True))
 
 
 def kept_by(logits, p):
@@ -264,6 +319,30 @@ TOP_P = (
         "that follows will share out the rest.",
         lambda logits, p: logits.softmax(dim=-1) * kept_by(logits, p),
     ),
+    Misconception(
+        "first-not-kept",
+        "Your shift by one place leaves the first entry of the mask as it was. A token with more "
+        "than p by itself is then cut off, and nothing stays. The first always stays.",
+        first_not_kept,
+    ),
+    Misconception(
+        "best-one-saved",
+        "You always keep the first token, but you cut off the one that crosses p. What is left "
+        "does not reach p. The crossing token stays.",
+        best_one_saved,
+    ),
+    Misconception(
+        "carried-the-wrong-way",
+        "Your mask is right in sorted order, but you carry it back the wrong way. gather *reads* "
+        "at the places of order; scatter *writes* there.",
+        carried_the_wrong_way,
+    ),
+    Misconception(
+        "share-of-the-best",
+        "You compare each probability with p times the largest. That is another filter, min-p. "
+        "Here p is about the *sum*.",
+        share_of_the_best,
+    ),
 )
 
 # --- sample_next_token ---
@@ -289,7 +368,26 @@ def ranks(logits, generator):
 
 def stretched(logits, generator):
     """Throws at the logits."""
-    return landed(logits.double(), throw(logits, generator))
+    return (throw(logits, generator) >= logits.cumsum(dim=-1)).sum(dim=-1)
+
+
+def beyond(logits, generator):
+    """Counts the stretches that end beyond the dart."""
+    return (logits.softmax(dim=-1).cumsum(dim=-1) > throw(logits, generator)).sum(dim=-1)
+
+
+def likeliest_first(logits, generator):
+    ordered, order = logits.double().softmax(dim=-1).sort(dim=-1, descending=True)
+    return order.gather(-1, landed(ordered, throw(logits, generator))[:, None])[:, 0]
+
+
+def softmax_over_rows(logits, generator):
+    return (throw(logits, generator) >= logits.softmax(dim=0).cumsum(dim=-1)).sum(dim=-1)
+
+
+def darts_in_double(logits, generator):
+    darts = torch.rand(logits.size(0), 1, generator=generator, dtype=logits.dtype)
+    return landed(logits.double().softmax(dim=-1), darts)
 
 
 SAMPLE = (
@@ -316,7 +414,7 @@ SAMPLE = (
         "one-back",
         "You are one token too early: the last stretch that ends before the dart. The dart lies in "
         "the *next* one.",
-        lambda logits, generator: (sample(logits, generator) - 1).clamp(min=0),
+        lambda logits, generator: sample(logits, generator) - 1,
     ),
     Misconception(
         "ranks",
@@ -352,6 +450,30 @@ SAMPLE = (
         "fraction",
         "You return probabilities or darts, not ids. An id is a whole number, int64.",
         lambda logits, generator: sample(logits, generator).float(),
+    ),
+    Misconception(
+        "counts-the-rest",
+        "You count the stretches that end *beyond* the dart. The id is the number of those that "
+        "end before it.",
+        beyond,
+    ),
+    Misconception(
+        "likeliest-first",
+        "You lay the likeliest token first. That is fair dice as well, but other tokens are drawn"
+        " than asked for here: keep the order of ids.",
+        likeliest_first,
+    ),
+    Misconception(
+        "softmax-over-rows",
+        "Your probabilities sum to 1 over the rows, not over the vocabulary. Which axis is which "
+        "in (B, V)?",
+        softmax_over_rows,
+    ),
+    Misconception(
+        "other-darts-in-float64",
+        "Right for float32. For float64 you ask for darts of float64, and those fall elsewhere. "
+        "Draw them as the statement says, without a dtype.",
+        darts_in_double,
     ),
 )
 
