@@ -24,6 +24,8 @@ BENCHES = (
     "decoding",
     "memory",
     "lessons",
+    "explorers",
+    "explorers_sampling",
     "gpu",
 )
 
