@@ -25,12 +25,13 @@ WRONG = """from minigpt.course.exercises import find
 class Notebook:
     """An exercise notebook in a browser: write into a cell, run it, read what it shows."""
 
-    def __init__(self, lab, page, lesson):
-        shutil.copy(ROOT / "exercises" / f"{lesson}.ipynb", lab.folder)
-        notebook = nbformat.read(lab.folder / f"{lesson}.ipynb", as_version=4)
+    def __init__(self, lab, page, lesson, name=None):
+        name = name or lesson  # a name of its own has a kernel of its own
+        shutil.copy(ROOT / "exercises" / f"{lesson}.ipynb", lab.folder / f"{name}.ipynb")
+        notebook = nbformat.read(lab.folder / f"{name}.ipynb", as_version=4)
         self.places = {cell.id: place for place, cell in enumerate(notebook.cells)}
         self.page = page
-        lab.open(page, lesson)
+        lab.open(page, name)
         for cell in notebook.cells:
             if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
                 self.run(cell.id)  # the imports
@@ -91,7 +92,7 @@ def test_the_whole_path_of_a_lesson(lab, page, lesson):
 
 
 def test_a_wrong_answer_typed_by_hand_is_explained(lab, page):
-    notebook = Notebook(lab, page, "03_attention")
+    notebook = Notebook(lab, page, "03_attention", name="by_hand")
     output = notebook.run("causal_mask-check")  # before anything is written: no such name yet
     playwright.expect(output).to_contain_text("NameError")
     notebook.run("causal_mask")
