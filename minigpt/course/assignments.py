@@ -18,10 +18,8 @@ exercises/ asks to mend. Both notebooks carry nbgrader's metadata (schema 3).
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
-import time
 from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
@@ -32,8 +30,8 @@ from nbformat import NotebookNode
 from minigpt.course.exercises import KINDS, Exercise, all_exercises, find
 from minigpt.course.notebooks import (
     BuildError,
+    command,
     differences,
-    find_sources,
     notebook_path,
     read_source,
     run_notebook,
@@ -160,17 +158,16 @@ def exercise_path(source: Path) -> Path:
     return source.parents[2] / "exercises" / f"{source.stem}.ipynb"
 
 
-def build(source: Path, fresh: bool = False) -> list[Path]:
-    """Build the solutions, run, and the exercises, not run; return both paths."""
+def build(source: Path, fresh: bool = False) -> Path:
+    """Build the solutions, run, and the exercises, not run; return the path of the solutions."""
     solutions, target = assemble(source, solved), notebook_path(source)
     exercises = assemble(source, stripped)
     run_notebook(solutions, target)
     if target.exists() and not fresh:
         keep_varying_outputs(solutions, nbformat.read(target, as_version=4))
     write_notebook(solutions, target)
-    exercise_path(source).parent.mkdir(exist_ok=True)
     write_notebook(exercises, exercise_path(source))
-    return [target, exercise_path(source)]
+    return target
 
 
 def check(source: Path) -> list[str]:
@@ -181,25 +178,7 @@ def check(source: Path) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Build or check the assignments below the current folder, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m minigpt.course.assignments")
-    parser.add_argument("action", choices=("build", "check"))
-    parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
-    parser.add_argument("--fresh", action="store_true", help="renew the outputs that vary, too")
-    options = parser.parse_args(arguments)
-    try:
-        sources = find_sources(Path("solutions"), options.names)
-        if options.action == "check":
-            problems = [problem for source in sources for problem in check(source)]
-            print("\n".join(problems) or f"{len(sources)} sources and their notebooks agree.")
-            return 1 if problems else 0
-        for source in sources:
-            start = time.perf_counter()
-            paths = build(source, options.fresh)
-            print(f"{', '.join(map(str, paths))}  {time.perf_counter() - start:.0f} s", flush=True)
-    except (BuildError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return command("minigpt.course.assignments", "solutions", build, check, arguments)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import jupytext
@@ -183,15 +184,17 @@ def _run_cell(client: NotebookClient, cell: NotebookNode, number: int, where: st
         raise BuildError(f"{where}: {error}\n\n{cell.source}") from None
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Build or check the notebooks below the current folder, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m minigpt.course.notebooks")
+def command(
+    module: str, folder: str, build: Callable, check: Callable, arguments: list[str] | None
+) -> int:
+    """Build or check the notebooks of a folder as the command line asks; return the exit status."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument("action", choices=("build", "check"))
     parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
     parser.add_argument("--fresh", action="store_true", help="renew the outputs that vary, too")
     options = parser.parse_args(arguments)
     try:
-        sources = find_sources(Path("notebooks"), options.names)
+        sources = find_sources(Path(folder), options.names)
         if options.action == "check":
             problems = [problem for source in sources for problem in check(source)]
             print("\n".join(problems) or f"{len(sources)} sources and their notebooks agree.")
@@ -204,6 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build or check the lessons below the current folder, and return the exit status."""
+    return command("minigpt.course.notebooks", "notebooks", build, check, arguments)
 
 
 if __name__ == "__main__":
