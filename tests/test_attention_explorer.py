@@ -1,8 +1,11 @@
 """The head explorer without Jupyter: its numbers, and its script in a page of its own."""
 
 import base64
+import gc
 import math
 import re
+import time
+import weakref
 from pathlib import Path
 
 import matplotlib
@@ -254,6 +257,54 @@ def test_another_text_keeps_the_choice_and_the_ablation(explorer):
 def test_what_is_not_there_is_refused(model, tokenizer, text, start, message):
     with pytest.raises(ValueError, match=message):
         AttentionExplorer(model, tokenizer, text, **start)
+
+
+def test_a_place_can_be_set_from_python_and_must_be_there(explorer):
+    explorer.row = explorer.layer = explorer.head = -1
+    assert (explorer.layer, explorer.head, explorer.row) == (2, 1, explorer.shape[2] - 1)
+    with pytest.raises(ValueError, match="layer is 3; here are layers 0 to 2"):
+        explorer.layer = 3
+    explorer.row = 999  # as when a script chose it in a longer text
+    assert explorer.layer == 2 and explorer.row == explorer.lens["row"] == explorer.shape[2] - 1
+
+
+def test_a_model_may_know_more_ids_than_the_tokenizer(tokenizer):
+    model = GPT(GPTConfig(tokenizer.vocab_size + 30, 32, n_layer=1, n_head=1, n_embd=8))
+    torch.nn.init.zeros_(model.transformer.ln_f.weight)
+    model.lm_head.weight.data[-1] = 1  # the id without a token is the likeliest
+    torch.nn.init.ones_(model.transformer.ln_f.bias)
+    explorer = AttentionExplorer(model, tokenizer, "kite")
+    unknown = f"(no token {model.config.vocab_size - 1})"
+    assert explorer.expected["tokens"][0] == explorer.lens["layers"][0]["tokens"][0] == unknown
+
+
+def test_a_model_that_has_gone_wrong_is_named(tokenizer):
+    model = make_model(tokenizer)
+    model.transformer.wte.weight.data[5] = math.nan
+    with pytest.raises(ValueError, match="did training diverge"):
+        AttentionExplorer(model, tokenizer, "kite")
+
+
+def test_the_patterns_of_cells_that_ran_before_are_let_go_and_found_again(model, tokenizer):
+    first = Reading(model, tokenizer, TEXT)
+    held, expected = weakref.ref(first.patterns), first.patterns.clone()
+    for _ in range(5):
+        assert Reading(model, tokenizer, "the kite").patterns.size(1) == 2  # heads
+    gc.collect()
+    assert held() is None
+    assert first.patterns.equal(expected)
+
+
+def test_an_interrupted_question_is_answered(explorer):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    replies = []
+    explorer.send = lambda reply, buffers=(): replies.append(reply)
+    explorer.answer_hello = interrupted
+    question = {"view": "v", "kind": "hello", "revision": 1, "payload": {}}
+    explorer._answer(explorer, question, [])
+    assert "KeyboardInterrupt" in replies[0]["error"]
 
 
 def test_a_single_token_is_a_text(model, tokenizer):
@@ -508,6 +559,49 @@ def test_an_answer_that_comes_too_late_is_dropped(shown, page, explorer, expect)
     expect(shown.locator(".ae-panel")).to_contain_text("Without 0.0, 0.1, 1.1:")
     assert asked[-1] == [[0, 0], [0, 1], [1, 1]]
     assert len(asked) < 3  # those in between were not worth asking
+
+
+def test_a_token_chosen_while_a_shorter_text_is_read_is_where_that_ends(
+    played, page, model, tokenizer, expect
+):
+    explorer = AttentionExplorer(model, tokenizer, TEXT, row=1)
+    shown = played(explorer)
+    expect(shown.locator("textarea")).to_be_enabled()
+    real = explorer.answer_read
+    explorer.answer_read = lambda text: (time.sleep(1), real(text))[1]
+    shown.evaluate("""root => {
+        const box = root.querySelector("textarea");
+        box.value = "re";  // is read after 400 ms
+        box.dispatchEvent(new Event("input"));
+        setTimeout(() => [...root.querySelectorAll(".ae-token")].at(-1).click(), 700);
+    }""")
+    expect(shown.locator(".ae-token")).to_have_count(2)
+    says(shown, expect, "Token 1, e")
+    expect(shown.locator(".xp-busy")).to_be_hidden()
+    assert explorer.row == 1
+
+
+def test_a_text_read_again_after_more_training_has_its_new_rows(played, tokenizer, expect):
+    model = make_model(tokenizer)
+    explorer = AttentionExplorer(model, tokenizer, TEXT)
+    shown = played(explorer)
+    number = shown.locator(".ae-number").first
+    expect(number).to_have_text(re.compile(r"\.\d\d %"))  # Python's own
+    model.transformer.h[0].attn.c_attn.weight.data.mul_(-0.1)
+    explorer.read(TEXT)
+    shown.get_by_label("rollout beside").click()  # the change comes with an answer
+    most = explorer._shown(0, 0, False)[-1].max()
+    expect(number).to_have_text(f"{most:.2%}".replace("%", " %"))
+
+
+def test_in_high_contrast_what_was_chosen_and_what_is_hidden_can_be_seen(shown, page, expect):
+    page.emulate_media(forced_colors="active")
+    chosen = shown.locator(".ae-head[aria-checked=true]")
+    band = shown.locator(".ae-band").first
+    for part in (chosen, band):
+        assert part.evaluate("n => getComputedStyle(n).boxShadow") != "none"
+    hatched = shown.locator(".ae-square").first
+    assert "gradient" in hatched.evaluate("n => getComputedStyle(n).backgroundImage")
 
 
 def test_surprise_colours_the_text_and_opens_the_lens(shown, explorer, expect):

@@ -266,6 +266,18 @@ def test_an_error_changes_nothing(storyteller, explorer):
         assert seen(explorer) == before
 
 
+def test_a_text_too_long_to_write_on_is_refused_before_the_model_runs(explorer):
+    with pytest.raises(ValueError, match="at most 100 at a time"):
+        explorer.answer_write("red kite " * 200)
+    assert len(explorer.nodes) == 1
+
+
+def test_a_seed_that_no_script_can_hold_is_refused(explorer):
+    explorer.seed = 2**53 - 1
+    with pytest.raises(ValueError, match="seed is 9007199254740992"):
+        explorer.seed = 2**53
+
+
 def test_a_tree_has_an_end(explorer, monkeypatch):
     monkeypatch.setattr("minigpt.viz.continuations.MOST_NODES", 5)
     explorer.answer_sample(4)

@@ -227,6 +227,15 @@ def test_a_prompt_is_typed_and_a_text_written_on(page, played, explorer):
     expect(root.get_by_label("Prompt")).to_have_value(PROMPT)
 
 
+def test_a_number_out_of_range_is_put_right_when_it_is_left(played, explorer):
+    root = played(explorer)
+    steps = root.get_by_label("tokens", exact=True)
+    steps.fill("99999")
+    steps.blur()
+    expect(steps).to_have_value("100")
+    expect(root.get_by_role("button", name="Sample 100")).to_have_count(1)
+
+
 def test_a_hostile_text_is_text(page, storyteller, played):
     explorer = SamplingExplorer(*storyteller, HOSTILE)
     explorer.answer_write(" <b>🙂\u202e")

@@ -14,7 +14,7 @@ function render(context) {
   const memory = new Map();
   const fresh = (part, ...values) => renewed(memory, part, ...values);
   let hover = {}; // layer and head, or row and column, under the pointer
-  let exact = null; // one row of one head as Python has it, and whose row it is
+  let exact = null; // a row of a head as Python has it, and of which weights
 
   // --- What is there ---
   const size = () => {
@@ -26,7 +26,7 @@ function render(context) {
   const held = (layer) => layer >= s.held[0] && layer < s.held[0] + s.held[1];
   const out = ({ layer, head }) => s.ablated.some(([l, h]) => l === layer && h === head);
 
-  // What is shown: what the pointer is on, or else what was chosen.
+  // What is shown: what is pointed at, or else chosen.
   function place() {
     const previewed = hover.head !== undefined && held(hover.layer);
     return {
@@ -37,7 +37,7 @@ function render(context) {
     };
   }
 
-  // A pattern as a function of row and column, in bytes; head null is the rollout to that layer.
+  // A pattern, in bytes, by row and column; head null is the rollout to that layer.
   function pattern(layer, head, hidden = s.hide_first) {
     const { heads, T } = size();
     const bytes = bytesOf(s[(head === null ? "rollout" : "weights") + (hidden ? "_hidden" : "")]);
@@ -46,15 +46,16 @@ function render(context) {
     return (row, column) => bytes[start + (row * (row + 1)) / 2 + column];
   }
 
-  // The weights of a row from 0 to 1: Python's own once they have come.
+  // A row's weights, 0 to 1: Python's own once they have come.
   function weightsOf(at, head = at.head) {
-    if (head !== null && exact?.key === exactKey(at)) return exact.weights;
+    if (head !== null && isExact(at)) return exact.weights;
     if (!held(at.layer)) return new Array(at.row + 1).fill(0);
     const cell = pattern(at.layer, head);
     return Array.from({ length: at.row + 1 }, (_, i) => cell(at.row, i) / 255);
   }
 
   const exactKey = (at) => [at.layer, at.head, at.row, s.hide_first, s.text].join();
+  const isExact = (at) => exact?.key === exactKey(at) && exact.of === s.weights;
 
   // --- What can be done ---
   function choose(change) {
@@ -101,10 +102,11 @@ function render(context) {
       kernel.ask("layer", { layer: s.layer });
     }
     const key = exactKey(at);
-    if (fresh("asked row", key)) {
+    const of = s.weights;
+    if (fresh("asked row", key, of)) {
       const { layer, head, row } = at;
       kernel.ask("exact", { layer, head, row, hide_first: s.hide_first }, ({ weights }) => {
-        exact = { key, weights: new Float32Array(bytesOf(weights).slice().buffer) };
+        exact = { key, of, weights: new Float32Array(bytesOf(weights).slice().buffer) };
       });
     }
   }
@@ -218,7 +220,7 @@ function render(context) {
     const right = make("div", "ae-to", scroll);
     const lines = { scroll, canvas, left, right, top: 0 };
     scroll.addEventListener("scroll", () => {
-      lines.top = scroll.scrollTop; // to ask for it in each frame would cost a layout
+      lines.top = scroll.scrollTop; // asked in each frame it would cost a layout
       ui.redraw();
     });
     scroll.addEventListener("pointerleave", () => point({}));
@@ -234,6 +236,7 @@ function render(context) {
     const at = place();
     if (fresh("text", s.tokens, s.shape)) {
       hover = {};
+      if (s.row >= size().T) ui.set({ row: size().T - 1 }); // chosen meanwhile
       buildText();
       buildLines();
       return draw();
@@ -259,7 +262,7 @@ function render(context) {
     ablateButton.textContent = `Take out layer ${s.layer}, head ${s.head}`;
     ablateButton.setAttribute("aria-pressed", out(chosen()));
     notice.textContent = s.notice;
-    // What is being typed must not give way to an answer.
+    // No answer may replace what is being typed.
     if (fresh("typed", s.text) && !ui.kernel.busy("read")) prompt.value = s.text;
   }
 
@@ -285,7 +288,7 @@ function render(context) {
       surprise: (i) => [nats[i] / 8, nats[i].toFixed(1), ""],
       change: (i) => [Math.abs(changes[i]) / 2, signed(changes[i]), changes[i] > 0 ? "up" : "down"],
     }[s.colouring];
-    let room = 9; // characters since the last figure: two need four between them
+    let room = 9; // characters since the last figure; two need four between
     spans.forEach((span, i) => {
       const [share, note, kind] = figure(i);
       const strength = Math.min(share, 1);
@@ -304,7 +307,7 @@ function render(context) {
     markText(s.row);
   }
 
-  // The nats of each token, and by how much they change. The first is nobody's guess.
+  // Each token's nats, and their change. The first is nobody's guess.
   function surprise() {
     const nats = [0, ...s.surprisal];
     const after = [0, ...(s.without.surprisal ?? [])];
@@ -316,7 +319,7 @@ function render(context) {
     const side = s.side;
     const all = bytesOf(s.thumbnails);
     if (fresh("buttons", layers, count)) buildHeads(layers, count);
-    // One picture of all: to compose hundreds of canvases would take longer than to draw them.
+    // One picture: to compose hundreds would take longer.
     const atlas = grid.querySelector("canvas");
     atlas.style.imageRendering = side < 30 ? "pixelated" : "auto";
     [atlas.width, atlas.height] = [count * side, layers * side];
@@ -502,7 +505,7 @@ function render(context) {
     if (!fresh("readout", at.layer, at.head, at.row, s.hide_first, exact, s.weights,
       s.locked)) return;
     const weights = weightsOf(at);
-    const digits = exact?.key === exactKey(at) ? (x) => `${(100 * x).toFixed(2)} %` : percent;
+    const digits = isExact(at) ? (x) => `${(100 * x).toFixed(2)} %` : percent;
     readout.replaceChildren(readout.firstChild);
     const first = make("p", "", readout, `Layer ${at.layer}, head ${at.head}. Token ${at.row}, `);
     token(first, cut(s.tokens[at.row], 20));
@@ -519,7 +522,7 @@ function render(context) {
       token(line, cut(s.tokens[i], 14));
       make("span", "xp-soft", line, `token ${i}`);
     }
-    if (!best.length) make("p", "", readout, "nothing: all of it is hidden.");
+    if (!best.length) make("p", "", readout, held(at.layer) ? "nothing: all of it is hidden." : "…");
     const nats = s.surprisal[at.row - 1];
     if (at.row) make("p", "xp-soft", readout,
       `Its surprise: ${nats.toFixed(2)} nats, ${percent(Math.exp(-nats))} expected.`);
@@ -659,7 +662,7 @@ function render(context) {
   return ui.open();
 }
 
-// Draw a pattern, `size` pixels a side. What is hidden stays transparent: hatching shows through.
+// Draw a pattern, `size` pixels a side. What is hidden stays transparent: hatching shows.
 function paint(canvas, T, cell, hideFirst, size, { layer, head } = { layer: 0, head: 0 }) {
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(size, size);

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import torch
 import traitlets
 
+from minigpt.config import check_whole
 from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
@@ -21,12 +22,20 @@ from minigpt.viz.reading import Reading
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
+def place(name: str, value: int, size: int) -> int:
+    """Return a place from 0 to size - 1, where a negative one counts from the end."""
+    check_whole(name, value, least=-size)
+    if value >= size:
+        raise ValueError(f"{name} is {value}; here are {name}s 0 to {size - 1}")
+    return value % size
+
+
 class AttentionExplorer(Explorer):
     """Explore the attention heads of a model on a text: choose, compare, take out, look again.
 
     `layer`, `head` and `row` (the token that looks; negative counts from the end) are where it
-    starts, and follow what you choose. `read` and `ablate` do what the controls do. Special
-    tokens in the text, such as <|endoftext|>, count as one token.
+    starts; they follow what you choose, and can be set. `read` and `ablate` do what the controls
+    do. Special tokens in the text, such as <|endoftext|>, count as one token.
     Raises ValueError for an empty text, or a layer, head or row that is not there.
     """
 
@@ -83,17 +92,15 @@ class AttentionExplorer(Explorer):
     def _start(self, text: str, layer: int, head: int, row: int) -> None:
         """Read the text, and make sure that layer, head and row are there."""
         reading = Reading(self._model, self._tokenizer, text)
-        layers, heads, T, _ = reading.patterns.shape
-        for name, value, size in (("layer", layer, layers), ("head", head, heads), ("row", row, T)):
-            if not -size <= value < size:
-                raise ValueError(f"{name} is {value}; here are {name}s 0 to {size - 1}")
-        self._chosen = {"layer": layer % layers, "head": head % heads, "row": row % T}
+        layers, heads, T = reading.shape
+        places = ("layer", layer, layers), ("head", head, heads), ("row", row, T)
+        self._chosen = {name: place(name, value, size) for name, value, size in places}
         self._reading, self._text = reading, text
 
     def _all_of_it(self, ablated: Iterable = ()) -> dict:
         """Return all that follows from the text."""
         reading = self._reading
-        layers, heads, T, _ = reading.patterns.shape
+        layers, heads, T = reading.shape
         small, row = reading.thumbnails(), self._chosen["row"]
         return {
             **self._chosen,
@@ -142,6 +149,14 @@ class AttentionExplorer(Explorer):
             "without": {"heads": [list(pair) for pair in heads], "surprisal": surprisal},
             "expected": self._reading.expected(row, self._without_stream),
         }
+
+    @traitlets.validate("layer", "head", "row")
+    def _check_place(self, proposal) -> int:
+        name, value = proposal.trait.name, proposal.value
+        size = dict(zip(("layer", "head", "row"), self._reading.shape))[name]
+        if name == "row":  # a script may have chosen it in a longer text, just replaced by this
+            value = min(value, size - 1)
+        return place(name, value, size)
 
     @traitlets.observe("row")
     def _follow(self, _change) -> None:

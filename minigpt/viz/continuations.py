@@ -17,7 +17,7 @@ from minigpt.sampling import (
     top_p_filter,
 )
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.labels import token_labels
+from minigpt.viz.labels import model_labels
 from minigpt.viz.token_tree import TokenTree
 
 MOST_NODES = 1000
@@ -84,10 +84,7 @@ class Continuations:
 
     def labels(self, ids: list[int]) -> list[str]:
         """Return readable labels; a model may know more ids than the tokenizer."""
-        known = self.tokenizer.vocab_size
-        return [
-            token_labels(self.tokenizer, [i])[0] if i < known else f"(no token {i})" for i in ids
-        ]
+        return model_labels(self.tokenizer, ids)
 
     def text(self) -> str:
         """Return what was chosen behind the prompt."""
@@ -128,8 +125,10 @@ class Continuations:
 
     def write(self, text: str) -> None:
         """Choose the tokens of a text, one after the other."""
-        tree = self.tree
-        for token in self._encode(text):
+        tree, ids = self.tree, self._encode(text)
+        if len(ids) > MOST_STEPS:  # each costs a run of the model
+            raise ValueError(f"that is {len(ids)} tokens; write at most {MOST_STEPS} at a time")
+        for token in ids:
             tree = self._grown(tree, token, "picked")
         self._change("text", tree)
 

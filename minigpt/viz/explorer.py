@@ -85,7 +85,9 @@ class Explorer(anywidget.AnyWidget):
             answer = method(**message["payload"])
         except ValueError as error:
             answer, reply["error"] = {}, str(error)
-        except Exception as error:  # shown in the widget: a learner does not see the kernel's log
+        # Shown in the widget: a learner does not see the kernel's log. Interrupted, too, it has to
+        # answer, or the script would wait for ever.
+        except (Exception, KeyboardInterrupt) as error:
             answer, reply["error"] = {}, f"{type(error).__name__}: {error}"
         names = [name for name, value in answer.items() if isinstance(value, bytes)]
         reply["bytes"] = names

@@ -16,7 +16,7 @@ function colour(weight) {
 
 const css = (weight) => `rgb(${colour(weight).join(" ")})`;
 const ink = (weight) => (weight > 0.22 ? "#000" : "#fff"); // readable on that colour
-// The colour of each byte as a pixel of a canvas (red is the lowest byte).
+// Each byte's colour as a pixel of a canvas (red is the lowest byte).
 const PIXELS = Uint32Array.from({ length: 256 }, (_, byte) => {
   const [r, g, b] = colour(byte / 255);
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
@@ -70,7 +70,7 @@ function select(parent, text, options, onChange) {
   return node;
 }
 
-// Whether any value is another one than when this part was asked about last.
+// Whether any value has changed since this part was asked about.
 function renewed(memory, part, ...values) {
   const before = memory.get(part);
   memory.set(part, values);
@@ -96,8 +96,8 @@ function tabulate(parent, caption, head, rows) {
   return table;
 }
 
-// Roving focus: Tab reaches one of the items, the arrow keys the others. `go(index)` makes the
-// choice; the function returned has to be called with it whenever it changes.
+// Roving focus: Tab reaches one item, arrow keys the others. `go(index)` chooses; the function
+// returned has to be called whenever the choice changes.
 function rove(box, items, columns, go) {
   let current = 0;
   const mark = (index) => {
@@ -123,13 +123,14 @@ function rove(box, items, columns, go) {
   return mark;
 }
 
-// Light or dark as Jupyter's theme, or else as the system's, and as they change.
-function followTheme(root) {
+// Light or dark as Jupyter's theme, or else the system's, as they change.
+function followTheme(root, changed) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const set = () => {
     const { jpThemeLight } = document.body.dataset;
     const dark = jpThemeLight ? jpThemeLight === "false" : system.matches;
     root.dataset.theme = dark ? "dark" : "light";
+    changed();
   };
   const observer = new MutationObserver(set);
   observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
@@ -141,8 +142,8 @@ function followTheme(root) {
   };
 }
 
-// Questions to Python. Of each kind one is on its way and the newest waits; an answer to an older
-// one than that is dropped.
+// Questions to Python. Of each kind one is on its way and the newest waits; answers to older ones
+// are dropped.
 function connect(model, changed, { fail, save }) {
   const view = Math.random().toString(36).slice(2); // other views hear the same answers
   const lanes = new Map();
@@ -154,7 +155,7 @@ function connect(model, changed, { fail, save }) {
     const lane = lanes.get(kind);
     if (lane.flying || !lane.ready) return;
     [lane.flying, lane.next, lane.ready] = [lane.next, null, false];
-    if (kernel.live) save(); // Python answers from the state that is shown
+    if (kernel.live) save(); // Python answers from what is shown
     try {
       model.send({ view, kind, revision: lane.flying.revision, payload: lane.flying.payload });
     } catch { // the kernel has gone
@@ -196,7 +197,7 @@ function connect(model, changed, { fail, save }) {
     changed();
   }
 
-  // That a kernel lives shows when it answers, and a busy one answers late.
+  // A kernel that answers lives; a busy one answers late.
   function hello() {
     lanes.clear();
     kernel.live = false;
@@ -236,7 +237,6 @@ function start({ model, el }, className, description, draw) {
   const needy = new Set();
   let due = 0;
   let speech = 0;
-
   let saving = 0;
 
   const ui = { root };
@@ -263,7 +263,7 @@ function start({ model, el }, className, description, draw) {
     speech = setTimeout(() => { spoken.textContent = sentence; }, 300);
   };
   ui.fail = (text) => { problem.textContent = cut(text, 400); };
-  // A control that is of no use without Python.
+  // A control of no use without Python.
   ui.needsKernel = (control) => {
     needy.add(control);
     control.disabled = !ui.kernel.live;
@@ -278,7 +278,7 @@ function start({ model, el }, className, description, draw) {
     ui.redraw();
   };
   ui.kernel = connect(model, showState, ui);
-  // To be called when the widget's own parts are there.
+  // To be called once the widget's parts are there.
   ui.open = () => {
     root.append(bar);
     model.on("change", ui.redraw);
@@ -292,6 +292,6 @@ function start({ model, el }, className, description, draw) {
       cancelAnimationFrame(due);
     };
   };
-  const leaveTheme = followTheme(root);
+  const leaveTheme = followTheme(root, ui.redraw);
   return ui;
 }

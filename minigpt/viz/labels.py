@@ -26,3 +26,13 @@ def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
     pieces = [tokenizer.token_bytes(int(i)) for i in ids]
     # A byte that is no character by itself becomes \xe5.
     return [visible(piece.decode("utf-8", "backslashreplace")) for piece in pieces]
+
+
+def model_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
+    """Return labels of a model's ids: it may know more of them than its tokenizer.
+
+    >>> model_labels(Tokenizer.gpt2(), [2266, 50300])
+    ['·red', '(no token 50300)']
+    """
+    known = tokenizer.vocab_size
+    return [token_labels(tokenizer, [i])[0] if i < known else f"(no token {i})" for i in ids]

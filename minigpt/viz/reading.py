@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from minigpt.interpret import (
 )
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.labels import token_labels
+from minigpt.viz.labels import model_labels, token_labels
 
 MOST_WEIGHTS = 250_000_000  # of all patterns together: 1 GB
 THUMBNAIL = 40  # pixels along the side of a small picture of a head
@@ -55,11 +56,21 @@ def most_tokens(model: GPT) -> int:
     return min(config.block_size, math.isqrt(MOST_WEIGHTS // (config.n_layer * config.n_head)))
 
 
+@lru_cache(maxsize=3)
+def patterns_of(reading: Reading) -> Tensor:
+    """Return all patterns (L, nh, T, T) of a reading.
+
+    They can take a gigabyte, and a widget lives as long as its kernel: a cell that is run again and
+    again must not keep those of every run. What was let go is read again when it is asked for.
+    """
+    return attention_patterns(reading.model, reading.idx)[:, 0].float().cpu()
+
+
 class Reading:
     """A text as a model reads it: tokens, every pattern, and the residual stream.
 
-    A text that is too long is cut; `notice` says so. Raises ValueError for an empty text, and for
-    tokens that the model does not know.
+    A text that is too long is cut; `notice` says so. Raises ValueError for an empty text, for
+    tokens that the model does not know, and for a model that has gone wrong.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
@@ -72,8 +83,20 @@ class Reading:
         self.model, self.tokenizer, self.ids = model, tokenizer, ids[:most]
         self.labels = token_labels(tokenizer, self.ids)
         self.idx = torch.tensor([self.ids], device=model.device)
-        self.patterns = attention_patterns(model, self.idx)[:, 0].float().cpu()  # (L, nh, T, T)
         self.stream = residual_stream(model, self.idx)[:, 0]  # (L + 1, T, C)
+        logits = logit_lens(model, self.stream[-1, -1])
+        if not (self.stream.isfinite().all() and logits.isfinite().all()):
+            raise ValueError("the model's logits are not all finite numbers; did training diverge?")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Layers, heads, and tokens."""
+        return self.model.config.n_layer, self.model.config.n_head, len(self.ids)
+
+    @property
+    def patterns(self) -> Tensor:
+        """Every pattern, (L, nh, T, T)."""
+        return patterns_of(self)
 
     def packed(self, first: int, count: int) -> tuple[bytes, bytes]:
         """Pack `count` layers from `first` on: as they are, and with the first token hidden."""
@@ -125,7 +148,7 @@ class Reading:
             probabilities = logits.softmax(dim=-1)
             best = probabilities.topk(min(top, len(probabilities)))
             line = {
-                "tokens": token_labels(self.tokenizer, best.indices.tolist()),
+                "tokens": model_labels(self.tokenizer, best.indices.tolist()),
                 "shares": best.values.tolist(),
             }
             if row + 1 < len(self.ids):
@@ -147,6 +170,6 @@ class Reading:
         best = best[shares[0, best].argsort(descending=True, stable=True)]
         return {
             "row": row,
-            "tokens": token_labels(self.tokenizer, best.tolist()),
+            "tokens": model_labels(self.tokenizer, best.tolist()),
             "shares": shares[:, best].tolist(),
         }

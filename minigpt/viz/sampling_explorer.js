@@ -192,6 +192,10 @@ function render(context) {
       const node = input("number", box, text, (value) => {
         if (value !== "") change(clamp(Math.round(Number(value)), limits.min, limits.max));
       }, { ...limits, step: 1 });
+      // What was typed may have been out of range.
+      node.addEventListener("change", () => {
+        if (node.value) node.value = clamp(Math.round(Number(node.value)), limits.min, limits.max);
+      });
       return node;
     };
     let steps = 20;

@@ -26,6 +26,7 @@ from minigpt.viz.sampling_figure import plot_cuts, plot_kept
 
 SHOWN = 100  # tokens listed; the filters and sums know all of them
 DRAWN = 12  # tokens in the picture
+LARGEST_SEED = 2**53  # from here on a script leaves numbers out
 
 
 def kept_in_words(kept: Tensor, before: Tensor) -> str:
@@ -79,6 +80,8 @@ class SamplingExplorer(Explorer):
         name, value = proposal.trait.name, proposal.value
         if name == "seed":
             check_whole("seed", value, least=0)
+            if value >= LARGEST_SEED:
+                raise ValueError(f"seed is {value}; a script knows whole numbers below 2**53 only")
         else:  # raises as sampling would
             next_token_distribution(torch.zeros(2), **{name: value})
         return value
