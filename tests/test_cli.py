@@ -785,7 +785,7 @@ def test_lab_serves_until_ctrl_c(course):
 
 def test_a_server_that_missed_ctrl_c_is_ended_all_the_same(course, monkeypatch):
     class Server:
-        def __init__(self, command):
+        def __init__(self, command, env):
             self.answers = [KeyboardInterrupt(), subprocess.TimeoutExpired(command, 5), 0]
 
         def wait(self, timeout=None):

@@ -1,7 +1,6 @@
 """A learner's whole path in JupyterLab: wrong, diagnosis, hint, right, passed, progress moves."""
 
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -9,6 +8,7 @@ import pytest
 
 from minigpt.course.exercises import all_exercises
 from minigpt.course.hints import NAMES
+from minigpt.course.home import home
 from minigpt.course.progress import my_progress
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -27,8 +27,10 @@ class Notebook:
 
     def __init__(self, lab, page, lesson, name=None):
         name = name or lesson  # a name of its own has a kernel of its own
-        shutil.copy(ROOT / "exercises" / f"{lesson}.ipynb", lab.folder / f"{name}.ipynb")
-        notebook = nbformat.read(lab.folder / f"{name}.ipynb", as_version=4)
+        notebook = nbformat.read(ROOT / "exercises" / f"{lesson}.ipynb", as_version=4)
+        at_home = f"import os\nos.environ['MINIGPT_MYGPT'] = {str(home())!r}"
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(at_home, id="at-home"))
+        nbformat.write(notebook, lab.folder / f"{name}.ipynb")
         self.places = {cell.id: place for place, cell in enumerate(notebook.cells)}
         self.page = page
         lab.open(page, name)
@@ -55,6 +57,12 @@ class Notebook:
         playwright.expect(prompt).not_to_have_text(before, timeout=20 * SECONDS)
         playwright.expect(prompt).to_have_text(ended, timeout=60 * SECONDS)
         return cell.locator(".jp-OutputArea").first
+
+
+@pytest.fixture(autouse=True)
+def mygpt(tmp_path, monkeypatch):
+    """A learner who begins: no parts, no progress."""
+    monkeypatch.setenv("MINIGPT_MYGPT", str(tmp_path / "mygpt"))
 
 
 def standing(name):
