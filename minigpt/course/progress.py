@@ -14,6 +14,14 @@ from minigpt.viz.tables import as_text
 SIGNS = {"passed": "✓ passed", "tried": "… tried", "open": "○ open", "written": "✎ for a teacher"}
 
 
+# The bar of a lesson: the browser's own <progress> looks full when it is empty in some themes.
+TRACK = (
+    "display:inline-block;width:8em;height:.7em;border-radius:3px;vertical-align:middle;"
+    "background:rgba(128,128,128,.3)"
+)
+DONE = "display:block;height:100%;border-radius:3px;background:#009E73"
+
+
 @dataclass(frozen=True)
 class Standing:
     """One exercise as the learner stands with it."""
@@ -99,10 +107,11 @@ class Progress:
             for s in own
         )
         return (
-            f'<tr><th scope="row" style="text-align:left;white-space:nowrap">'
+            f'<tr><th scope="row" style="text-align:left;white-space:nowrap;width:9em">'
             f'<a href="../exercises/{lesson}.ipynb">{lesson}</a></th>'
-            f'<td style="white-space:nowrap"><progress max="{possible}" value="{earned}" '
-            f'style="accent-color:#009E73"></progress> {earned} of {possible}</td>'
+            f'<td style="text-align:left;white-space:nowrap;width:14em"><span style="{TRACK}">'
+            f'<span style="{DONE};width:{100 * earned / possible:.0f}%"></span></span> '
+            f"{earned} of {possible}</td>"
             f'<td style="text-align:left">{names}</td></tr>'
         )
 
@@ -111,7 +120,7 @@ class ProgressWidget(ipywidgets.VBox):
     """The learner's progress in a notebook, with a button that reads it again."""
 
     def __init__(self) -> None:
-        self._body = ipywidgets.HTML()
+        self._body = ipywidgets.Output()  # unlike HTML, it lets JupyterLab follow the links
         again = ipywidgets.Button(description="Look again", icon="refresh")
         again.on_click(lambda _: self.refresh())
         super().__init__([self._body, again])
@@ -119,14 +128,16 @@ class ProgressWidget(ipywidgets.VBox):
 
     def refresh(self) -> None:
         """Show the progress as it is now: another notebook may have moved it."""
-        self._body.value = my_progress()._repr_html_()
+        self._shown = my_progress()
+        data = {"text/html": self._shown._repr_html_(), "text/plain": repr(self._shown)}
+        self._body.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         """Without a kernel, as on a code host, the table as it was stands in."""
         return {
             **super()._repr_mimebundle_(**kwargs),
-            "text/html": self._body.value,
-            "text/plain": my_progress().summary(),
+            "text/html": self._shown._repr_html_(),
+            "text/plain": self._shown.summary(),
         }
 
 
