@@ -324,6 +324,12 @@ def test_in_jupyterlab_it_plays_keeps_its_keys_and_is_there_when_reopened(page, 
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
 
     light = root.evaluate("node => getComputedStyle(node).backgroundColor")
+    # JupyterLab has its own idea of how a list of facts stands in an output.
+    facts = root.locator(".sx-facts")
+    heights = [[n.bounding_box()["y"] for n in facts.locator(tag).all()] for tag in ("dt", "dd")]
+    assert len(heights[0]) >= 4
+    assert heights[0] == heights[1]
+
     lab.choose_from_menu(page, "Settings", "Theme", "JupyterLab Dark")
     expect(root).to_have_attribute("data-theme", "dark")
     assert root.evaluate("node => getComputedStyle(node).backgroundColor") != light
