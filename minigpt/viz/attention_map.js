@@ -1,44 +1,16 @@
 // The attention map: choose a head, choose a token, see where it looks.
-// A plain ES module for anywidget. Nothing is loaded from anywhere, and text goes in as text only.
+// It stands behind kit.js, which has the colours and makes the elements.
 
-// matplotlib's cividis at 0, 1/16 ... 1: the same to colour-blind and other eyes.
-const CIVIDIS = [
-  [0, 34, 78], [0, 46, 106], [26, 56, 111], [50, 67, 109], [67, 78, 108], [83, 90, 109],
-  [97, 101, 111], [111, 112, 115], [125, 124, 120], [140, 136, 120], [155, 148, 118],
-  [171, 160, 114], [188, 174, 108], [205, 187, 99], [222, 201, 88], [240, 216, 70], [254, 232, 56],
-];
 const SMALL = 16; // up to this many tokens there is room for words beside, and numbers inside
 const SHOWN = 5; // tokens listed in the readout
 const VISIBLE = 0.01; // weights below this leave the text uncoloured
 
 let views = 0; // ids on the page must differ between views
 
-// Brightness is the square root of the weight, so that 1 % can still be told from nothing.
-function colour(weight) {
-  const place = Math.sqrt(weight) * (CIVIDIS.length - 1);
-  const low = Math.min(Math.floor(place), CIVIDIS.length - 2);
-  return CIVIDIS[low].map((c, i) => Math.round(c + (place - low) * (CIVIDIS[low + 1][i] - c)));
-}
-
-const css = (weight) => `rgb(${colour(weight).join(" ")})`;
-const ink = (weight) => (weight > 0.22 ? "#000" : "#fff"); // readable on that colour
-const percent = (weight) => `${weight > 0 && weight < 0.005 ? "<1" : Math.round(100 * weight)} %`;
-const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-
-function make(tag, className, parent, text, attributes = {}) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent?.append(node);
-  return node;
-}
-
 // The patterns as they come from Python: one byte a weight, (layers, heads, T, T).
 function reader(model) {
   const [layers, heads, T] = model.get("shape");
-  const packed = model.get("weights");
-  const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
+  const bytes = bytesOf(model.get("weights"));
   const at = (layer, head, row, column) =>
     bytes[((layer * heads + head) * T + row) * T + column] / 255;
   return { layers, heads, T, at };

@@ -1,25 +1,22 @@
 """A map of attention patterns: choose a head and a token in a notebook, and see where it looks.
 
 For patterns of one's own making, without a model; AttentionExplorer looks into a model. The drawing
-is in attention_map.js. Where no widget can live (a code host, an untrusted notebook) the map shows
-a picture of its first state instead.
+is in attention_map.js.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
-from pathlib import Path
 
-import anywidget
 import torch
 import traitlets
 from torch import Tensor
 
+from minigpt.interpret import pack_patterns
+from minigpt.viz.explorer import Explorer, script, style
 from minigpt.viz.figures import attention_picture
 from minigpt.viz.labels import visible
 
-HERE = Path(__file__).parent
 MOST_TOKENS = 256  # all patterns go to the browser at once, one byte a weight
 
 
@@ -43,7 +40,7 @@ def check_patterns(patterns: Tensor, tokens: Sequence[str]) -> Tensor:
     )
 
 
-class PatternMap(anywidget.AnyWidget):
+class PatternMap(Explorer):
     """A playable map of given attention patterns, (T, T), (heads, T, T) or (layers, heads, T, T).
 
     tokens: a label for each of the T positions. `layer`, `head` and `row` (a token that looks;
@@ -51,8 +48,8 @@ class PatternMap(anywidget.AnyWidget):
     Raises ValueError for weights outside 0 to 1, more than 256 tokens, or shapes that disagree.
     """
 
-    _esm = HERE / "attention_map.js"
-    _css = HERE / "attention_map.css"
+    _esm = script("attention_map")
+    _css = style("attention_map")
 
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T
@@ -79,32 +76,28 @@ class PatternMap(anywidget.AnyWidget):
         super().__init__(
             tokens=[visible(token) for token in tokens],
             shape=[layers, heads, T],
-            weights=(self._patterns * 255).round().to(torch.uint8).numpy().tobytes(),
+            weights=pack_patterns(self._patterns).numpy().tobytes(),
             description=f"Attention map: {layers} x {heads} heads over {T} tokens",
             layer=layer % layers,
             head=head % heads,
             row=row % T,
         )
 
-    def __repr__(self) -> str:
-        return f"{self.description}. {self.sentence()}"
-
     def sentence(self) -> str:
-        """Say in words where the chosen token looks."""
+        """Say in words what is shown, and where the chosen token looks."""
         weights = self._patterns[self.layer, self.head, self.row]
         best = int(weights.argmax())
         return (
+            f"{self.description}. "
             f"In layer {self.layer}, head {self.head}, token {self.row} ({self.tokens[self.row]}) "
             f"looks most at token {best} ({self.tokens[best]}): {weights[best]:.0%}."
         )
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        picture = attention_picture(
+    def picture(self) -> bytes:
+        """Return a PNG of the chosen head's pattern, and of where the chosen token looks."""
+        return attention_picture(
             self._patterns[self.layer, self.head],
             self.tokens,
             row=self.row,
             title=f"layer {self.layer}, head {self.head}",
         )
-        data["image/png"] = b64encode(picture).decode("ascii")
-        return data, {**metadata, "image/png": {"alt": repr(self)}}
