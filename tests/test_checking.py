@@ -440,3 +440,17 @@ def test_a_known_mistake_made_in_another_way_is_still_recognised():
 def test_empty_bytes_come_through():
     outcomes, _ = running.run(call_function, lambda x: b"", CASES)
     assert [outcome["seen"]["result"] for outcome in outcomes] == [b"", b""]
+
+
+def test_changed_inputs_are_noticed_by_who_replaced_torch_equal():
+    def doubles(x):
+        torch.equal = lambda *tensors: True
+        x *= 2
+        return x
+
+    kept = torch.equal
+    try:
+        seen = running._run_in_thread(call_function, doubles, CASES[:1])[0][0]["seen"]
+    finally:
+        torch.equal = kept
+    assert seen["your inputs, afterwards"] == "argument 0 was changed in place"

@@ -64,7 +64,7 @@ def notebook(monkeypatch):
         places.append(Place(shown))
         return places[-1]
 
-    monkeypatch.setattr(module, "get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     monkeypatch.setattr(module, "display", display)
     return shell, places
 
@@ -97,7 +97,7 @@ def test_without_a_notebook_it_prints_about_twenty_lines_and_the_last_step(capsy
 
 
 def test_a_terminal_with_ipython_gets_lines_as_well(monkeypatch, capsys):
-    monkeypatch.setattr(module, "get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
     feed(TrainingMonitor(4))
     assert len(capsys.readouterr().out.splitlines()) == 4
 

@@ -10,9 +10,10 @@ NAMES = ("a nudge", "the shapes", "in pseudocode")
 _unrecorded: dict[str, int] = {}  # hints opened where the log cannot be written
 
 
-def opened_hints(name: str) -> int:
-    """Return how many hints of an exercise the learner has opened."""
-    opened = [e for e in events() if e["event"] == "hint" and e["exercise"] == name]
+def opened_hints(name: str, log: list[dict] | None = None) -> int:
+    """Return how many hints of an exercise were opened, by the log (read it once for many)."""
+    log = events() if log is None else log
+    opened = [e for e in log if e["event"] == "hint" and e["exercise"] == name]
     return max((int(e.get("number", 0)) for e in opened), default=_unrecorded.get(name, 0))
 
 

@@ -8,12 +8,11 @@ from html import escape
 import ipywidgets
 
 from minigpt.course.exercises import Exercise, all_exercises
+from minigpt.course.hints import opened_hints
 from minigpt.course.home import events
 from minigpt.viz.tables import as_text
 
 SIGNS = {"passed": "✓ passed", "tried": "… tried", "open": "○ open", "written": "✎ for a teacher"}
-
-
 # The bar of a lesson: the browser's own <progress> looks full when it is empty in some themes.
 TRACK = (
     "display:inline-block;width:8em;height:.7em;border-radius:3px;vertical-align:middle;"
@@ -37,14 +36,13 @@ def standings() -> list[Standing]:
     log = events()
     found = []
     for name, exercise in all_exercises().items():
-        own = [event for event in log if event["exercise"] == name]
-        checks = [e["event"] for e in own if e["event"] in ("passed", "failed")]
+        own = [event["event"] for event in log if event["exercise"] == name]
+        checks = [event for event in own if event in ("passed", "failed")]
         passed = "passed" in checks
         tries = checks.index("passed") + 1 if passed else len(checks)
-        hints = max((int(e.get("number", 0)) for e in own if e["event"] == "hint"), default=0)
         state = "passed" if passed else "tried" if checks else "open"
         state = "written" if exercise.kind == "written" else state
-        found.append(Standing(exercise, state, tries, hints))
+        found.append(Standing(exercise, state, tries, opened_hints(name, log)))
     return found
 
 

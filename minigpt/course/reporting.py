@@ -11,6 +11,7 @@ from minigpt.course.checking import Diagnosis, diagnose
 from minigpt.course.exercises import find
 from minigpt.course.home import record
 from minigpt.course.parts import CannotKeep, keep
+from minigpt.viz.tables import shell_of_notebook
 
 CARD = "border-left:4px solid {colour};padding:2px 0 2px 12px;margin:4px 0;max-width:72em"
 BLOCK = (
@@ -29,7 +30,8 @@ def check(name: str, obj: Any) -> None:
     """
     diagnosis = diagnose(name, obj)
     report = Report(diagnosis, _remember(diagnosis, obj))
-    if _in_notebook():
+    notebook = shell_of_notebook() is not None
+    if notebook:
         from IPython.display import display
 
         display(report)
@@ -42,7 +44,7 @@ def check(name: str, obj: Any) -> None:
     if not diagnosis.passed:
         error = AssertionError(str(report))
         # IPython asks for this: the report says all, a traceback into our files nothing.
-        last = f"{name} is not right yet." if _in_notebook() else str(report)
+        last = f"{name} is not right yet." if notebook else str(report)
         error._render_traceback_ = lambda: [f"AssertionError: {last}"]
         raise error
 
@@ -64,13 +66,6 @@ def _remember(diagnosis: Diagnosis, obj: Any) -> list[str]:
     except OSError as error:
         notes.append(f"Your progress could not be written down: {error}.")
     return notes
-
-
-def _in_notebook() -> bool:
-    """Say whether this runs in a Jupyter kernel, which can show more than text."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
 
 
 class Report:

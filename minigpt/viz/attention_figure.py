@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.viz.figures import NORM, STYLE, drawable, plot_attention, plot_bars
-
-MARK = "#D55E00"
-SHOWN = 6  # tokens looked at
-
-
-def mark(ax: Axes, x: float, y: float, width: float, height: float) -> None:
-    """Draw a frame around what was chosen."""
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor=MARK, lw=2))
+from minigpt.viz.figures import NORM, as_png, mark, plot_attention, plot_look
 
 
 def plot_heads(ax: Axes, small: Tensor, layer: int, head: int) -> None:
@@ -43,18 +32,12 @@ def heads_picture(
     small: Tensor, pattern: Tensor, tokens: Sequence[str], layer: int, head: int, row: int
 ) -> bytes:
     """Return a PNG of all heads, of one head's pattern (T, T), and of where one token looks."""
-    png = BytesIO()
-    with plt.rc_context(STYLE):
-        figure = Figure(figsize=(11, 3.8), layout="constrained")
+
+    def draw(figure: Figure) -> None:
         left, middle, right = figure.subplots(1, 3)
         plot_heads(left, small, layer, head)
         plot_attention(pattern, tokens, f"layer {layer}, head {head}", middle)
         mark(middle, 0, row, row + 1, 1)
-        best = pattern[row, : row + 1].topk(min(SHOWN, row + 1))
-        labels = [f"{tokens[i][:12]}  (token {i})" for i in best.indices.tolist()]
-        plot_bars(
-            labels, best.values.tolist(), f"{drawable(tokens[row])}  (token {row}) looks at", right
-        )
-        right.set_xlabel("weight (%)")
-        figure.savefig(png, format="png", dpi=90)
-    return png.getvalue()
+        plot_look(pattern, tokens, row, right)
+
+    return as_png(draw, 11, 3.8, dpi=90)

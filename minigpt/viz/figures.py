@@ -6,7 +6,7 @@ can tell apart, and never colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
 
@@ -25,6 +25,8 @@ from minigpt.viz.labels import token_labels, visible
 # Okabe and Ito's palette (2008) without its black and yellow.
 OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
 # Brightness is the square root of the weight, so that 1 % can still be told from nothing.
+MARK = OKABE_ITO[-1]  # of what was chosen
+LOOKED_AT = 6  # tokens in the bars of where one looks
 NORM = PowerNorm(0.5, vmin=0, vmax=1)
 STYLE = {
     "figure.facecolor": "white",
@@ -155,20 +157,39 @@ def plot_surprise(labels: Sequence[str], nats: Tensor, ax: Axes | None = None) -
     return ax
 
 
-def attention_picture(weights: Tensor, tokens: Sequence[str], row: int, title: str) -> bytes:
-    """Return a PNG of one head's pattern, and of where one token looks."""
+def as_png(draw: Callable[[Figure], None], width: float, height: float, dpi: int = 100) -> bytes:
+    """Let `draw` fill a figure of so many inches, in the lessons' style, and return it as a PNG.
+
+    Nothing is left open in pyplot, and the style of the notebook around it stays as it is.
+    """
     png = BytesIO()
     with plt.rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 3.6), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        figure.savefig(png, format="png", dpi=dpi)
+    return png.getvalue()
+
+
+def mark(ax: Axes, x: float, y: float, width: float, height: float) -> None:
+    """Draw a frame around what was chosen."""
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor=MARK, lw=2))
+
+
+def plot_look(weights: Tensor, tokens: Sequence[str], row: int, ax: Axes) -> None:
+    """Draw bars of where one token looks: weights (T, T), the row of the token that looks."""
+    best = weights[row, : row + 1].topk(min(LOOKED_AT, row + 1))
+    labels = [f"{tokens[i][:12]}  (token {i})" for i in best.indices.tolist()]
+    plot_bars(labels, best.values.tolist(), f"{drawable(tokens[row])}  (token {row}) looks at", ax)
+    ax.set_xlabel("weight (%)")
+
+
+def attention_picture(weights: Tensor, tokens: Sequence[str], row: int, title: str) -> bytes:
+    """Return a PNG of one head's pattern, and of where one token looks."""
+
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         plot_attention(weights, tokens, title, left)
-        mark = Rectangle((-0.5, row - 0.5), row + 1, 1, fill=False, edgecolor="#D55E00", lw=2)
-        left.add_patch(mark)
-        best = weights[row, : row + 1].topk(min(6, row + 1))
-        labels = [f"{tokens[i][:12]}  (token {i})" for i in best.indices.tolist()]
-        plot_bars(
-            labels, best.values.tolist(), f"{drawable(tokens[row])}  (token {row}) looks at", right
-        )
-        right.set_xlabel("weight (%)")
-        figure.savefig(png, format="png", dpi=100)
-    return png.getvalue()
+        mark(left, 0, row, row + 1, 1)
+        plot_look(weights, tokens, row, right)
+
+    return as_png(draw, 8.2, 3.6)

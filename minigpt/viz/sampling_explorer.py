@@ -6,9 +6,6 @@ setting shows its effect at once. Whatever needs the model is asked for here.
 
 from __future__ import annotations
 
-from io import BytesIO
-
-import matplotlib.pyplot as plt
 import torch
 import traitlets
 from matplotlib.figure import Figure
@@ -20,7 +17,7 @@ from minigpt.sampling import next_token_distribution
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.continuations import Continuations, kept_tokens
 from minigpt.viz.explorer import HERE, Explorer, script, style
-from minigpt.viz.figures import STYLE
+from minigpt.viz.figures import as_png
 from minigpt.viz.labels import visible
 from minigpt.viz.sampling_figure import plot_cuts, plot_kept
 
@@ -170,12 +167,12 @@ class SamplingExplorer(Explorer):
     def picture(self) -> bytes:
         before, after, kept = self._next()
         order = self._texts.logits().sort(descending=True, stable=True).indices
-        best, png = order[:DRAWN], BytesIO()
-        with plt.rc_context(STYLE):
-            figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+        best = order[:DRAWN]
+
+        def draw(figure: Figure) -> None:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
             plot_kept(self._texts.labels(best.tolist()), before[best], after[best], left)
             plot_cuts(before[order], int(kept.sum()), self.top_k, self.top_p, right)
             figure.suptitle(f"{self.settings()}: {kept_in_words(kept, before)}", fontsize=11)
-            figure.savefig(png, format="png", dpi=100)
-        return png.getvalue()
+
+        return as_png(draw, 8.6, 3.9)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from html import escape
 
 from torch import Tensor
 
 from minigpt.viz.labels import visible
+
+
+def shell_of_notebook():
+    """Return IPython's shell where it can show more than text, as in JupyterLab; or None."""
+    ipython = sys.modules.get("IPython")  # where nobody has imported it there is no notebook
+    shell = ipython.get_ipython() if ipython else None
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 class Shown:

@@ -6,9 +6,7 @@ One tokenizer, or two side by side. What each token was made of comes from minig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 
-import matplotlib.pyplot as plt
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +15,7 @@ from matplotlib.patches import Rectangle
 from minigpt.replay import family, ids_after, parts, replay
 from minigpt.tokenizer import Tokenizer, checked_text
 from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.figures import STYLE, drawable
+from minigpt.viz.figures import as_png, drawable
 from minigpt.viz.labels import token_labels
 
 MOST_BYTES = 4096  # of a text are shown: every one of them can be a box on the page
@@ -187,9 +185,9 @@ class TokenizerExplorer(Explorer):
         return f"{name}: {len(self.pieces(number)):,} tokens {done}"
 
     def picture(self) -> bytes:
-        png, tokenizers = BytesIO(), self._tokenizers.values()
-        with plt.rc_context(STYLE):
-            figure = Figure(figsize=(8.2, 2.6 * len(tokenizers)), layout="constrained")
+        tokenizers = self._tokenizers.values()
+
+        def draw(figure: Figure) -> None:
             axes = figure.subplots(len(tokenizers), squeeze=False)[:, 0]
             for number, (ax, tokenizer) in enumerate(zip(axes, tokenizers)):
                 draw_tokens(ax, tokenizer, self.pieces(number))
@@ -198,5 +196,5 @@ class TokenizerExplorer(Explorer):
             heights = [ax.get_ylim()[1] - ax.get_ylim()[0] for ax in axes]
             axes[0].get_gridspec().set_height_ratios(heights)
             figure.set_figheight(0.33 * sum(heights) + 0.35 * len(axes))
-            figure.savefig(png, format="png", dpi=100)
-        return png.getvalue()
+
+        return as_png(draw, 8.2, 2.6 * len(tokenizers))

@@ -8,13 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
 from textwrap import wrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
-from IPython import get_ipython
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,8 +21,9 @@ from minigpt.monitoring import COLUMNS, ShortHistory, in_time, in_words
 from minigpt.training import Record
 from minigpt.viz.curves import plot_curve
 from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.figures import OKABE_ITO, STYLE, drawable
+from minigpt.viz.figures import OKABE_ITO, as_png, drawable
 from minigpt.viz.labels import visible
+from minigpt.viz.tables import shell_of_notebook
 
 PAUSE = 0.25  # seconds from one drawing to the next
 LINES = 20  # printed in a whole run, where there is no notebook
@@ -54,12 +52,6 @@ def checked_levels(levels: Mapping[str, float] | None) -> dict[str, float]:
         if not isinstance(name, str) or not math.isfinite(loss):
             raise ValueError(f"level {name!r} is {loss!r}; levels are names with finite losses")
     return {" ".join(legible(name).split()): float(loss) for name, loss in levels.items()}
-
-
-def shell_of_notebook():
-    """Return the shell that can show a widget, or None, as in a terminal."""
-    shell = get_ipython()
-    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 class TrainingMonitor(Explorer):
@@ -195,9 +187,7 @@ class TrainingMonitor(Explorer):
             ax.set_axis_off()
 
     def picture(self) -> bytes:
-        png = BytesIO()
-        with plt.rc_context(STYLE):
-            figure = Figure(figsize=(8.2, 5.4), layout="constrained")
+        def draw(figure: Figure) -> None:
             grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1])
             self._plot_loss(figure.add_subplot(grid[0, :]))
             rows = np.array(self._short.rows()).reshape(-1, len(COLUMNS))
@@ -210,5 +200,5 @@ class TrainingMonitor(Explorer):
                 else:
                     ax.set_ylim(bottom=0)
             figure.supxlabel(self._caption(), size=9, x=0.01, ha="left", wrap=True)
-            figure.savefig(png, format="png", dpi=100)
-        return png.getvalue()
+
+        return as_png(draw, 8.2, 5.4)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, equal  # bound here: whatever a learner puts in place of torch.equal
 
 INPUTS = "your inputs, afterwards"
 AS_BEFORE = "as they were"
@@ -82,7 +82,7 @@ def changes(before: list, after: list, names: Sequence[str] = ()) -> str:
 
 def _same(old: Any, new: Any) -> bool:
     if isinstance(old, Tensor):
-        return isinstance(new, Tensor) and old.shape == new.shape and torch.equal(old, new.detach())
+        return isinstance(new, Tensor) and old.shape == new.shape and equal(old, new.detach())
     if isinstance(old, (list, tuple)):
         return len(old) == len(new) and all(_same(a, b) for a, b in zip(old, new))
     if isinstance(old, dict):
