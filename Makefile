@@ -30,8 +30,8 @@ lint: $(READY) ## Check the code's style
 	@$(PY) -m ruff format --check --quiet
 
 notebooks: $(READY) ## Build and run the lessons, exercises and solutions from their sources
-	$(PY) -m minigpt.course.notebooks build
-	$(PY) -m minigpt.course.assignments build
+	$(PY) -m minigpt.course.building.notebooks build
+	$(PY) -m minigpt.course.building.assignments build
 
 bench: $(READY) ## Time ours beside its peers (minutes; PEERS="--peer nanoGPT=FOLDER")
 	$(PY) -m benchmarks $(PEERS)

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from benchmarks.harness import Result, interleave, publish
 from minigpt.data import load_data
-from minigpt.decoding import compiled_step
 from minigpt.model import GPT
 from minigpt.pretrained import from_pretrained
-from minigpt.quantization import quantize
-from minigpt.sampling import generate, new_cache, stream
+from minigpt.sampling import generate, stream
+from minigpt.sampling.generation import new_cache
+from minigpt.speed import compiled_step, quantize
 
 PROMPT = 32
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from benchmarks.harness import Result, interleave, publish
 from benchmarks.texts import library_source, python_docs
-from minigpt.gpt2_files import read_gpt2_file
 from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer.gpt2_files import read_gpt2_file
 
 
 def tiktoken_gpt2():
     """Build tiktoken's GPT-2 encoding from the installed vocabulary, without a download."""
     import tiktoken
 
-    from minigpt.bpe import PATTERN
+    from minigpt.tokenizer.bpe import PATTERN
 
     ours = Tokenizer.gpt2()
     ranks = {ours.token_bytes(i): i for i in range(50256)}

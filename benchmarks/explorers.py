@@ -45,7 +45,7 @@ THEIRS = """
 import matplotlib.pyplot as plt
 from ipywidgets import IntSlider, VBox, interactive_output
 from minigpt.interpret import attention_patterns
-from minigpt.viz.figures import plot_attention, plot_bars
+from minigpt.viz.figures.plots import plot_attention, plot_bars
 patterns = attention_patterns(model, torch.tensor([tokenizer.encode(text)]))[:, 0]
 tokens = explorer.tokens
 sliders = {name: IntSlider(max=11, description=name) for name in ("layer", "head")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sysconfig
 from pathlib import Path
 
-from minigpt.corpora import python_docs
+from minigpt.data.corpora import python_docs
 
 
 def library_source(size: int = 10_000_000) -> str:

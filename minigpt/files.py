@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+ASSETS = PACKAGE / "assets"
+STORYTELLER = ASSETS / "storyteller"  # the model that ships with the course
+CHECKPOINT = "minigpt-checkpoint-1"  # what a file of ours says it is
+TIMEOUT = 30  # seconds without a byte before a download gives up
 
 
 @contextmanager
@@ -36,3 +44,24 @@ def current_umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+def fetch(url: str, path: Path, sha256: str) -> None:
+    """Save what is at an address, with progress; nothing is left at `path` unless it is right.
+
+    Raises OSError or HTTPException if it cannot be had, ValueError if its hash is another.
+    """
+    from tqdm.auto import tqdm
+
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as response, atomic_write(path) as temporary:
+        size = int(response.headers.get("Content-Length", 0)) or None
+        bar = tqdm(total=size, unit="B", unit_scale=True, desc=path.name)
+        with bar, open(temporary, "wb") as file:
+            while chunk := response.read(2**16):
+                digest.update(chunk)
+                bar.update(file.write(chunk))
+        if size and bar.n < size:
+            raise ValueError(f"it broke off after {bar.n:,} of {size:,} bytes")
+        if digest.hexdigest() != sha256:
+            raise ValueError(f"its sha256 is {digest.hexdigest()}, expected {sha256}")

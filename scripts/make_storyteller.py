@@ -18,8 +18,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from minigpt.config import GPTConfig
 from minigpt.data import NO_TARGET, load_data
+from minigpt.files import STORYTELLER
 from minigpt.model import GPT
-from minigpt.pretrained import STORYTELLER, save_pretrained
+from minigpt.pretrained import save_pretrained
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, train

@@ -397,7 +397,7 @@ class Lab:
 @pytest.fixture
 def compiler():
     """Whatever torch.compile needs is here; otherwise the test is skipped."""
-    from minigpt.compiling import check_compiler
+    from minigpt.speed import check_compiler
 
     try:
         check_compiler()

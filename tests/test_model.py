@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
+from minigpt.kv_cache import KVCache
 from minigpt.model import (
     GPT,
     MLP,
     CausalSelfAttention,
-    KVCache,
     attention_pattern,
     causal_mask,
     evaluating,

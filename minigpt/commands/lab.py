@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from minigpt.files import ASSETS, PACKAGE
+
 FIRST_LESSON = Path("notebooks", "00_start_here.ipynb")
 PATIENCE = 5  # seconds that the server may take to end after Ctrl-C
 
@@ -17,7 +19,7 @@ def find_course() -> Path:
 
     Raises FileNotFoundError if neither has the lessons.
     """
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+    for folder in (Path.cwd(), PACKAGE.resolve().parent):
         if (folder / FIRST_LESSON).is_file():
             return folder
     raise FileNotFoundError(
@@ -58,7 +60,7 @@ def lab_environment() -> dict[str, str]:
 
     Widgets are saved with their notebook, so that one opened again shows them as they were.
     """
-    ours = str(Path(__file__).parents[1] / "assets" / "jupyter")
+    ours = str(ASSETS / "jupyter")
     paths = [ours, os.environ.get("JUPYTER_CONFIG_PATH")]
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
 

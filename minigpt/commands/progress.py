@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from minigpt.course.progress import my_progress
+from minigpt.course.learner.progress import my_progress
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from minigpt.commands.generate import write_sample
-from minigpt.compiling import check_compiler
 from minigpt.config import GPTConfig
-from minigpt.data import TEXTS, Data, load_data
+from minigpt.data import Data, load_data
+from minigpt.data.corpora import TEXTS
 from minigpt.files import atomic_write
 from minigpt.model import GPT
-from minigpt.pretrained import WEIGHTS, save_pretrained
+from minigpt.pretrained import save_pretrained
+from minigpt.pretrained.weights import WEIGHTS
+from minigpt.speed import check_compiler
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, train
 

@@ -16,13 +16,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.data import NO_TARGET
-from minigpt.memory import memory_available, memory_needed
+from minigpt.devices import memory_available
+from minigpt.files import STORYTELLER
 from minigpt.model import GPT
-from minigpt.pretrained import STORYTELLER, WEIGHTS, from_pretrained, local_file, verify
+from minigpt.pretrained import from_pretrained, memory_needed
+from minigpt.pretrained.loading import local_file
+from minigpt.pretrained.weights import WEIGHTS
 from minigpt.sampling import generate
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import cross_entropy
+from minigpt.verification import verify
 
 PARAMETERS = {
     "gpt2": 124_439_808,

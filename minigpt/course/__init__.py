@@ -1,26 +1,22 @@
-"""What surrounds the lessons: exercises and their checks, progress, and building the notebooks."""
+"""What surrounds the lessons: exercises and their checks, your own parts, and building it all.
 
-from importlib import import_module
+Each folder imports only those before it: `exercise/` says what an exercise is, `lessons/` holds
+them, `checking/` says what is wrong with an answer, `learner/` keeps what you did, and `building/`
+makes the notebooks. Names are looked up on first use.
+"""
 
-_HOME = {
-    "Diagnosis": "checking",
-    "ProgressWidget": "progress",
-    "check": "reporting",
-    "diagnose": "checking",
-    "hint": "hints",
-    "my_parts": "parts",
-    "my_progress": "progress",
-    "part": "parts",
-}
+from minigpt import lazy
 
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'minigpt.course' has no attribute {name!r}")
-    return getattr(import_module(f"minigpt.course.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "Diagnosis": "checking",
+        "ProgressWidget": "learner",
+        "check": "learner",
+        "diagnose": "checking",
+        "hint": "learner",
+        "my_parts": "learner",
+        "my_progress": "learner",
+        "part": "learner",
+    },
+)

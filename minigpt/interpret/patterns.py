@@ -1,6 +1,6 @@
 """Look inside a GPT while it reads: who attends to whom, and what the model expects where.
 
-What single heads do, and what happens without them, is in minigpt.heads.
+What single heads do, and what happens without them, is in minigpt.interpret.heads.
 """
 
 from __future__ import annotations

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from minigpt.config import PRESETS, GPTConfig
-from minigpt.devices import choose_device
-from minigpt.files import atomic_write
-from minigpt.memory import empty_model, in_words, memory_available, memory_needed
+from minigpt.devices import choose_device, in_words, memory_available
+from minigpt.files import STORYTELLER
 from minigpt.model import GPT
-from minigpt.quantization import is_quantized
-from minigpt.quantization import quantize as quantized
-from minigpt.tokenizer import Tokenizer
-from minigpt.verification import verify
-from minigpt.weights import (
+from minigpt.pretrained.empty_models import empty_model
+from minigpt.pretrained.weights import (
     CONV1D,
-    HEAD,
     TABLE,
-    config_for_hub,
+    WEIGHTS,
     find_config,
     load_weights,
     our_names,
     parse_json,
     read_weights,
 )
+from minigpt.speed.quantization import quantize as quantized
+from minigpt.tokenizer import Tokenizer
 
-__all__ = [
-    "from_pretrained",
-    "load_weights",
-    "memory_available",
-    "memory_needed",
-    "save_pretrained",
-    "verify",
-]
-
-STORYTELLER = Path(__file__).parent / "assets" / "storyteller"
-WEIGHTS = "model.safetensors"
 HUB = "https://huggingface.co"
+
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -173,7 +156,7 @@ def from_pretrained(
     folder with model.safetensors, or a .safetensors file of GPT-2's. Its weights are mapped into
     memory, not copied, unless `dtype` or `device` differs from the file's; training the model
     changes memory, never the file. With quantize="int8" its matrices are rounded to 8 bits
-    (see `minigpt.quantization`): quicker to generate with, not to be trained.
+    (see `minigpt.speed.quantization`): quicker to generate with, not to be trained.
     Raises ValueError for what is not GPT-2, naming the first wrong tensor; FileNotFoundError;
     ConnectionError if a download fails; MemoryError, beforehand, if the model will not fit.
     """
@@ -197,44 +180,3 @@ def from_pretrained(
         return model, find_tokenizer(path, model.config)
     except ValueError as error:
         raise ValueError(f"{path} cannot be used: {error}") from None
-
-
-def settle_header(path: Path) -> None:
-    """Put the notes in a safetensors file in order: the library writes them in any order."""
-    with open(path, "rb+") as file:
-        size = int.from_bytes(file.read(8), "little")  # of the header: JSON, and then spaces
-        header = json.loads(file.read(size))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        settled = json.dumps(header, separators=(",", ":")).encode().ljust(size)
-        assert len(settled) == size
-        file.seek(8)
-        file.write(settled)
-
-
-def save_pretrained(
-    model: GPT, folder: str | os.PathLike, tokenizer: Tokenizer | None = None
-) -> None:
-    """Save a model so that `from_pretrained(folder)`, and the transformers library, can load it.
-
-    Writes model.safetensors (the hub's names and layout), config.json and tokenizer.json (ours).
-    Each file is replaced in one step, none before all are written. On Windows a file from which a
-    model is still loaded cannot be replaced: choose another folder.
-    """
-    if is_quantized(model):
-        raise ValueError("the model's weights are rounded to int8; save the one it was made from")
-    folder, config = Path(folder), model.config
-    weights = dict(model.named_parameters(remove_duplicate=False))
-    del weights[HEAD]  # tied: one matrix, stored once
-    for name, weight in weights.items():
-        stored = weight.detach().t() if name.endswith(CONV1D) else weight.detach()
-        weights[name] = stored.contiguous()
-    notes = {"format": "pt", "config": json.dumps(asdict(config))}
-    with ExitStack() as stack:
-        temporary = stack.enter_context(atomic_write(folder / WEIGHTS))
-        save_file(weights, temporary, notes)
-        settle_header(temporary)  # the same model gives the same bytes
-        described = stack.enter_context(atomic_write(folder / "config.json"))
-        end = None if tokenizer is None else tokenizer.end_of_text
-        described.write_text(json.dumps(config_for_hub(config, end), indent=2), encoding="utf-8")
-        if tokenizer is not None:
-            tokenizer.save(stack.enter_context(atomic_write(folder / "tokenizer.json")))

@@ -17,9 +17,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from minigpt.checkpoints import FORMAT
 from minigpt.config import PRESETS, GPTConfig
+from minigpt.files import CHECKPOINT as FORMAT
 
+WEIGHTS = "model.safetensors"  # what the hub calls a file of weights
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 MASKS = (".attn.bias", ".attn.masked_bias")  # not weights: the causal mask, saved along
 TABLE, POSITIONS, HEAD = "transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.compiling import compiled
-from minigpt.model import GPT, KVCache, LayerCache, fused_attention
-from minigpt.quantization import Int8Linear, replace_linear, shared_copy
+from minigpt.kv_cache import KVCache, LayerCache
+from minigpt.model import GPT, fused_attention
+from minigpt.speed.compiling import compiled
+from minigpt.speed.quantization import Int8Linear, replace_linear, shared_copy
 
 CHAINS = 4
 

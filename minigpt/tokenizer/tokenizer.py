@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from itertools import chain
-from operator import index
 from pathlib import Path
 
-from minigpt.bpe import (
+from minigpt.files import atomic_write
+from minigpt.tokenizer.bpe import (
     MOST_TOKENS,
     SEAM,
+    Memo,
     blocks,
     count_words,
     join_merges,
@@ -27,63 +28,16 @@ from minigpt.bpe import (
     pre_tokenize,
     to_tokens,
 )
-from minigpt.files import atomic_write
-from minigpt.gpt2_files import read_gpt2_file
+from minigpt.tokenizer.checks import (
+    END_OF_TEXT,
+    checked_allowed,
+    checked_ids,
+    checked_special_tokens,
+    checked_text,
+)
+from minigpt.tokenizer.gpt2_files import read_gpt2_file
 
-END_OF_TEXT = "<|endoftext|>"
 FORMAT = "minigpt tokenizer 1"
-
-
-def checked_text(text: str, name: str = "text") -> str:
-    """Return the text, or raise ValueError for what is not text that UTF-8 can hold."""
-    if not isinstance(text, str):
-        how = "; decode it first: text.decode('utf-8')" if isinstance(text, bytes) else ""
-        raise ValueError(f"{name} must be a str, not {type(text).__name__}: {text!r:.40}{how}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{name} has half a surrogate pair, {text[error.start]!r}, at position {error.start}. "
-            "It stands for no character. Read the text again with the right encoding, or drop it "
-            "with text.encode('utf-8', 'ignore').decode('utf-8')"
-        ) from None
-    return text
-
-
-def checked_special_tokens(special_tokens: Iterable[str]) -> list[str]:
-    """Return the special tokens as a list, or raise ValueError for what cannot be one."""
-    if isinstance(special_tokens, (str, bytes)) or not isinstance(special_tokens, Iterable):
-        raise ValueError(
-            f"special_tokens must be a list of strings like [{END_OF_TEXT!r}], "
-            f"not {special_tokens!r:.40}"
-        )
-    special = [checked_text(token, "a special token") for token in special_tokens]
-    if "" in special or len(set(special)) < len(special):
-        raise ValueError(f"special_tokens are {special!r:.80}; none may be empty or come twice")
-    return special
-
-
-class Memo(dict):
-    """A dictionary that works out what it lacks, and remembers it while there is room.
-
-    What it holds is found without running any Python. Long keys, which hardly ever come again,
-    are not kept, and when it is full it starts afresh, so memory cannot grow for ever. Full of
-    ordinary text it takes about 100 MB.
-    """
-
-    MOST_KEYS = 2**18
-    LONGEST_KEY = 100
-
-    def __init__(self, work_out: Callable[[str], tuple[int, ...]]) -> None:
-        self.work_out = work_out
-
-    def __missing__(self, key: str) -> tuple[int, ...]:
-        if len(self) >= self.MOST_KEYS:
-            self.clear()
-        value = self.work_out(key)
-        if len(key) <= self.LONGEST_KEY:
-            self[key] = value
-        return value
 
 
 class Tokenizer:
@@ -186,7 +140,7 @@ class Tokenizer:
         [464, 886, 13, 50256]
         """
         checked_text(text)
-        allowed = self._checked_allowed(allowed_special)
+        allowed = checked_allowed(allowed_special, list(self.special_tokens))
         ids, start = [], 0
         for found in self._special_pattern.finditer(text):
             token = found[0]
@@ -201,17 +155,6 @@ class Tokenizer:
             start = found.end()
         ids += self._encode(text[start:])
         return ids
-
-    def _checked_allowed(self, allowed_special: Collection[str]) -> Collection[str]:
-        known = list(self.special_tokens)
-        allowed = known if allowed_special == "all" else allowed_special
-        several = isinstance(allowed, (set, frozenset, list, tuple))
-        if not several or not all(token in known for token in allowed):
-            raise ValueError(
-                f'allowed_special must be "all" or a set of special tokens among {known}, '
-                f"not {allowed_special!r:.80}"
-            )
-        return allowed
 
     def _encode(self, text: str) -> list[int]:
         look_up = self._ids_of_stretch.__getitem__
@@ -249,7 +192,7 @@ class Tokenizer:
         read as UTF-8. What is not UTF-8 becomes "�", or raises UnicodeDecodeError (a ValueError)
         with errors="strict". Raises ValueError for what is not an id of this tokenizer.
         """
-        parts = map(self._bytes_of_id.__getitem__, self._checked_ids(ids))
+        parts = map(self._bytes_of_id.__getitem__, checked_ids(ids, self.vocab_size))
         return b"".join(parts).decode("utf-8", errors)
 
     def token_bytes(self, token: int) -> bytes:
@@ -258,24 +201,7 @@ class Tokenizer:
         >>> Tokenizer.gpt2().token_bytes(262)
         b' the'
         """
-        return self._bytes_of_id[self._checked_ids([token])[0]]
-
-    def _checked_ids(self, ids: Iterable[int]) -> list[int]:
-        ids = ids.tolist() if hasattr(ids, "tolist") else ids  # a NumPy array, a PyTorch tensor
-        try:
-            whole = list(map(index, ids))
-        except TypeError:
-            raise ValueError(
-                f"ids must be one list of whole numbers, not {ids!r:.80}; "
-                "for a batch, decode one row at a time"
-            ) from None
-        if whole and (min(whole) < 0 or max(whole) >= self.vocab_size):
-            wrong = next(i for i in whole if not 0 <= i < self.vocab_size)
-            raise ValueError(
-                f"there is no token {wrong}: with vocab_size {self.vocab_size}, "
-                f"ids go from 0 to {self.vocab_size - 1}"
-            )
-        return whole
+        return self._bytes_of_id[checked_ids([token], self.vocab_size)[0]]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer to one JSON file, all of it or nothing; equal ones, equal bytes."""

@@ -10,10 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from minigpt.files import CHECKPOINT as FORMAT
 from minigpt.files import atomic_write
 from minigpt.model import GPT
-
-FORMAT = "minigpt-checkpoint-1"
 
 # What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
 REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}

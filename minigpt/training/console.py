@@ -13,7 +13,7 @@ import torch
 from minigpt.devices import choose_precision, describe_device
 
 if TYPE_CHECKING:
-    from minigpt.training import Record, TrainConfig
+    from minigpt.training.config import Record, TrainConfig
 
 
 @contextmanager

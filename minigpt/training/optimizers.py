@@ -10,7 +10,7 @@ from torch import nn
 from minigpt.model import GPT
 
 if TYPE_CHECKING:
-    from minigpt.training import TrainConfig
+    from minigpt.training.config import TrainConfig
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:

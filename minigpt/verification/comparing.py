@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from minigpt.diagnosis import BLOCK_NAME, Scene, Seen, difference, likely_cause
-from minigpt.suspects import bias_of, matrix_of
+from minigpt.verification.divergence import BLOCK_NAME, Scene, Seen, difference, likely_cause
+from minigpt.verification.suspects import bias_of, matrix_of
 
 # Where to look in a block, in the order of the calculation: what we call the place, the module
 # whose value is taken, and whether it is what goes in or what comes out. What goes into a module

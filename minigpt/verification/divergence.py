@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from minigpt import suspects
-from minigpt.suspects import Suspects
+from minigpt.verification import suspects
+from minigpt.verification.suspects import Suspects
 
 BLOCK_NAME = r"transformer\.h\.\d+"
 Seen = dict[tuple[str, str], Tensor]  # (module, "in" or "out") -> value

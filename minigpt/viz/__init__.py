@@ -1,25 +1,25 @@
-"""Figures and widgets of the lessons. Nothing that the model is made of imports from here."""
+"""Figures and explorers of the lessons. Nothing that the model is made of imports from here.
 
-from minigpt.viz.attention_explorer import AttentionExplorer
-from minigpt.viz.attention_map import PatternMap
-from minigpt.viz.figures import plot_attention, plot_next_token, plot_surprise, use_style
-from minigpt.viz.labels import token_labels
-from minigpt.viz.sampling_explorer import SamplingExplorer
-from minigpt.viz.tables import coloured_tokens, table
-from minigpt.viz.tokenizer_explorer import TokenizerExplorer
-from minigpt.viz.training_monitor import TrainingMonitor
+`figures/` draws pictures that stand still; `attention/`, `sampling/`, `tokenizer/` and `training/`
+hold an explorer each, made of what is in `kit/`. Names are looked up on first use.
+"""
 
-__all__ = [
-    "AttentionExplorer",
-    "PatternMap",
-    "SamplingExplorer",
-    "TokenizerExplorer",
-    "TrainingMonitor",
-    "coloured_tokens",
-    "plot_attention",
-    "plot_next_token",
-    "plot_surprise",
-    "table",
-    "token_labels",
-    "use_style",
-]
+from minigpt import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "AttentionExplorer": "attention",
+        "PatternMap": "attention",
+        "SamplingExplorer": "sampling",
+        "TokenizerExplorer": "tokenizer",
+        "TrainingMonitor": "training",
+        "coloured_tokens": "kit",
+        "plot_attention": "figures",
+        "plot_next_token": "figures",
+        "plot_surprise": "figures",
+        "table": "kit",
+        "token_labels": "kit",
+        "use_style": "figures",
+    },
+)

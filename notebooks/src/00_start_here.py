@@ -16,7 +16,7 @@
 # do.
 
 # %% tags=["nbval-ignore-output"]
-from minigpt.doctor import run_checks
+from minigpt.commands.doctor import run_checks
 
 for check in run_checks():
     print(f"{check.mark:6} {check.name}", "" if check.ok else f"-> {check.fix}")
@@ -353,7 +353,7 @@ for token, word in [(47, "·kite"), (97, "·three")]:
 # same in code:
 
 # %%
-from minigpt.heads import ablated
+from minigpt.interpret import ablated
 
 rows = []
 for out in ([], [(1, 0)], [(1, 2)], [(3, 0)]):

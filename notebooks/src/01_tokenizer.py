@@ -21,7 +21,7 @@ import regex
 from IPython.display import Markdown, display
 
 from minigpt import Tokenizer, viz
-from minigpt.viz.labels import visible
+from minigpt.viz.kit import visible
 
 viz.use_style()
 sentence = "The little fox found the red kite by the river."
@@ -111,7 +111,7 @@ viz.coloured_tokens(new.split(), [known.get(word, "???") for word in new.split()
 # its words is unknown?
 
 # %% tags=["nbval-ignore-output"]
-from minigpt.corpora import python_docs
+from minigpt.data import python_docs
 
 docs = python_docs()
 cut = len(docs) * 9 // 10
@@ -626,7 +626,7 @@ print(f"{len(used):,}, and {sum(n == 1 for n in used.values()):,} of them just o
 # merge: left half, space, right half.
 
 # %%
-from minigpt.gpt2_files import read_gpt2_file
+from minigpt.tokenizer.gpt2_files import read_gpt2_file
 
 lines = read_gpt2_file("vocab.bpe").decode("utf-8").split("\n")[1:-1]  # a heading, an empty line
 print(f"{len(lines):,} merges, first", lines[:6], "and last", lines[-2:])
@@ -729,7 +729,7 @@ from pathlib import Path
 
 import tiktoken
 
-from minigpt.gpt2_files import GPT2_URL
+from minigpt.tokenizer.gpt2_files import GPT2_URL
 
 with tempfile.TemporaryDirectory() as folder:
     for name in ("vocab.bpe", "encoder.json"):

@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from minigpt import viz
-from minigpt.viz.windows import plot_windows
+from minigpt.viz.figures import plot_windows
 
 viz.use_style()
 

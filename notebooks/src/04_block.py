@@ -82,7 +82,7 @@ viz.table(x, columns, rows=words)
 # called the **residual stream**.
 
 # %%
-from minigpt.viz.stream import plot_stream
+from minigpt.viz.figures import plot_stream
 
 plot_stream([(["attention"], []), (["MLP"], [])])
 plt.show()

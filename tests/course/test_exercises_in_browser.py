@@ -6,18 +6,18 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minigpt.course.exercises import all_exercises
-from minigpt.course.hints import NAMES
-from minigpt.course.home import home
-from minigpt.course.progress import my_progress
+from minigpt.course.learner.hints import NAMES
+from minigpt.course.learner.home import home
+from minigpt.course.learner.progress import my_progress
+from minigpt.course.lessons import all_exercises
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXERCISES = all_exercises()
 LESSONS = sorted({exercise.lesson for exercise in EXERCISES.values()})
 SECONDS = 1000
-WRONG = """from minigpt.course.exercises import find
+WRONG = """from minigpt.course.lessons import find
 
 {name} = find("{name}").misconceptions[-1].wrong"""
 

@@ -11,7 +11,7 @@ playwright = pytest.importorskip(
 )
 expect = playwright.expect
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDGETS = ("Explorer(", "Map(")
 # The lessons with something to play with; all others are run by nbval alone.
 LESSONS = [

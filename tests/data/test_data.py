@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt import cache, corpora, data
-from minigpt.cache import cache_folder, cached_ids, cached_tokenizer, open_ids, write_ids
-from minigpt.data import NO_TARGET, TRAIN_SEED, VAL_SEED, VAL_STORIES, get_batch, load_data
+from minigpt import files
+from minigpt.data import NO_TARGET, cache, corpora, get_batch, load_data
+from minigpt.data.cache import cache_folder, cached_ids, cached_tokenizer, open_ids, write_ids
+from minigpt.data.corpora import TRAIN_SEED, VAL_SEED, VAL_STORIES
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
 
@@ -35,7 +36,7 @@ def story_tokenizer() -> Tokenizer:
 
 @pytest.fixture
 def few_stories(monkeypatch, story_tokenizer):
-    monkeypatch.setattr(data, "VAL_STORIES", 40)
+    monkeypatch.setattr(corpora, "VAL_STORIES", 40)
     return load_data("stories", story_tokenizer, stories=60)
 
 
@@ -186,7 +187,7 @@ def test_a_split_is_train_or_val(few_stories):
 
 
 def test_gpt2s_tokenizer_serves_for_stories_too(monkeypatch):
-    monkeypatch.setattr(data, "VAL_STORIES", 3)
+    monkeypatch.setattr(corpora, "VAL_STORIES", 3)
     d = load_data("stories", Tokenizer.gpt2(), stories=3)
     assert d.train[0] == 50256
     assert d.train.dtype == np.uint16
@@ -280,7 +281,7 @@ def test_the_python_documentation_needs_no_download(monkeypatch):
     assert len(text) > 300_000
     assert "Assignment" in text
     # The tokenizer's own speed is tested elsewhere: the beginning will do here.
-    monkeypatch.setitem(data.TEXTS, "python-docs", lambda: text[:20_000])
+    monkeypatch.setitem(corpora.TEXTS, "python-docs", lambda: text[:20_000])
     d = load_data("python-docs")
     assert (d.name, d.tokenizer.vocab_size) == ("python-docs", 1024)
     assert d.tokenizer.decode(np.concatenate([d.train, d.val])) == text[:20_000]
@@ -345,7 +346,7 @@ def test_a_change_of_the_grammar_is_another_entry(monkeypatch, few_stories, stor
         def __next__(self):
             return "Another " + super().__next__()
 
-    monkeypatch.setattr(data, "Stories", Others)
+    monkeypatch.setattr(corpora, "Stories", Others)
     changed = load_data("stories", story_tokenizer, stories=60)
     assert changed.tokenizer.decode(changed.train[1:20]).startswith("Another ")
 
@@ -376,7 +377,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path, monkeypat
 
 def test_several_processes_at_once_are_in_nobodys_way(own_cache):
     code = (
-        "import sys, numpy; from minigpt.cache import cached_ids\n"
+        "import sys, numpy; from minigpt.data.cache import cached_ids\n"
         "ids = cached_ids('key', lambda: range(int(sys.argv[1])), 70_000)\n"
         "assert ids.tolist() == list(range(50_000))"
     )
@@ -442,7 +443,7 @@ def server(monkeypatch):
         monkeypatch.setenv("MINIGPT_MIRROR", address)
         monkeypatch.setenv("no_proxy", "*")
         monkeypatch.setattr(corpora, "SHAKESPEARE_SHA256", hashlib.sha256(PLAY).hexdigest())
-        monkeypatch.setattr(corpora, "TIMEOUT", 0.5)
+        monkeypatch.setattr(files, "TIMEOUT", 0.5)
         yield running
         running.shutdown()
         thread.join()

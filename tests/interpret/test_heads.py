@@ -8,15 +8,8 @@ import pytest
 import torch
 
 from minigpt.config import GPTConfig
-from minigpt.heads import (
-    CLEAR,
-    DETECTORS,
-    ablated,
-    head_scores,
-    induction_targets,
-    repeated_tokens,
-)
-from minigpt.interpret import attention_patterns
+from minigpt.interpret import ablated, attention_patterns, head_scores, repeated_tokens
+from minigpt.interpret.heads import CLEAR, DETECTORS, induction_targets
 from minigpt.model import GPT, causal_mask
 
 CONFIG = GPTConfig(vocab_size=50, block_size=64, n_layer=3, n_head=4, n_embd=32, dropout=0.5)

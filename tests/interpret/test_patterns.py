@@ -13,11 +13,10 @@ from minigpt.interpret import (
     attention_rollout,
     hide_first_token,
     logit_lens,
-    pack_patterns,
-    recorded_attention,
     residual_stream,
     token_surprisal,
 )
+from minigpt.interpret.patterns import pack_patterns, recorded_attention
 from minigpt.model import GPT, causal_mask, explicit_attention, fused_attention
 
 CONFIG = GPTConfig(vocab_size=50, block_size=16, n_layer=3, n_head=4, n_embd=32, dropout=0.5)

@@ -14,14 +14,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import minigpt.memory
-import minigpt.pretrained
+from minigpt import devices
 from minigpt.config import PRESETS, GPTConfig
-from minigpt.memory import memory_available, memory_needed, room_in_groups
+from minigpt.devices import memory_available, room_in_groups
 from minigpt.model import GPT
-from minigpt.pretrained import from_pretrained, load_weights, save_pretrained, verify
+from minigpt.pretrained import (
+    from_pretrained,
+    load_weights,
+    loading,
+    memory_needed,
+    save_pretrained,
+)
 from minigpt.sampling import generate
 from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
 
 SMALL = GPTConfig(vocab_size=300, block_size=16, n_layer=2, n_head=2, n_embd=128)
 
@@ -557,15 +563,15 @@ def test_memory_needed_is_what_the_weights_take():
 
 
 def test_a_model_that_will_not_fit_is_refused_with_the_way_out(small, monkeypatch):
-    monkeypatch.setattr(minigpt.pretrained, "memory_available", lambda device: 1_000_000)
+    monkeypatch.setattr(loading, "memory_available", lambda device: 1_000_000)
     with pytest.raises(MemoryError, match=r"1\.0 MB is free.*smaller model.*bfloat16"):
         from_pretrained(small[0])
-    monkeypatch.setattr(minigpt.pretrained, "memory_available", lambda device: 4_000_000_000)
+    monkeypatch.setattr(loading, "memory_available", lambda device: 4_000_000_000)
 
     def no_download(name):
         raise AssertionError("it was downloaded first")
 
-    monkeypatch.setattr(minigpt.pretrained, "download", no_download)
+    monkeypatch.setattr(loading, "download", no_download)
     with pytest.raises(MemoryError, match=r"gpt2-xl: 48 layers.*6\.23 GB of memory as float32"):
         from_pretrained("gpt2-xl")
     with pytest.raises(AssertionError, match="downloaded"):  # half of it fits
@@ -614,7 +620,7 @@ def test_the_limit_of_a_container_counts(tmp_path, version, monkeypatch):
     rooms = list(room_in_groups(str(proc), str(root)))
     assert min(rooms) == 1000 - 800 + 50 + 100 and len(rooms) == version % 2 + 1
     assert list(room_in_groups(str(tmp_path / "no such"), str(root))) == []
-    monkeypatch.setattr(minigpt.memory, "room_in_groups", lambda: iter(rooms))
+    monkeypatch.setattr(devices, "room_in_groups", lambda: iter(rooms))
     assert memory_available() == 350
 
 
@@ -716,7 +722,7 @@ def test_the_storyteller_is_a_folder_that_comes_along(tmp_path, monkeypatch):
     model = randomise(GPT(SMALL), 0.1)
     tokenizer = Tokenizer.train("the fox and the other fox, " * 20, 300)
     save_pretrained(model, tmp_path, tokenizer)
-    monkeypatch.setattr(minigpt.pretrained, "STORYTELLER", tmp_path)
+    monkeypatch.setattr(loading, "STORYTELLER", tmp_path)
     loaded, read = from_pretrained("storyteller", verbose=False)
     assert read == tokenizer and torch.equal(loaded.lm_head.weight, model.lm_head.weight)
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from minigpt.data import TOKENIZER_STORIES, TRAIN_SEED
+from minigpt.data.corpora import TOKENIZER_STORIES, TRAIN_SEED
+from minigpt.files import STORYTELLER
 from minigpt.model import GPT
-from minigpt.pretrained import STORYTELLER, from_pretrained
+from minigpt.pretrained import from_pretrained
 from minigpt.stories import GRAMMAR, Stories
 from minigpt.tokenizer import Tokenizer
 

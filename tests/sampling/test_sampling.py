@@ -8,12 +8,12 @@ import torch
 from hypothesis import assume, currently_in_test_context, given, settings
 from hypothesis import strategies as st
 
-from minigpt import sampling
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.sampling import (
     apply_temperature,
     generate,
+    generation,
     next_token_distribution,
     sample_next_token,
     stream,
@@ -335,7 +335,7 @@ def test_every_logit_equals_that_of_the_slow_loop_up_to_and_past_block_size(
         seen.append(logits)
         return sample_next_token(logits, **settings_)
 
-    monkeypatch.setattr(sampling, "sample_next_token", spy)
+    monkeypatch.setattr(generation, "sample_next_token", spy)
     idx = some_prompts(4, time)
     tokens = generate(model, idx, 20, temperature=0, use_cache=use_cache)
     assert len(seen) == 20

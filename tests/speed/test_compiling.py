@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.compiling import check_compiler, compiled
 from minigpt.config import GPTConfig
 from minigpt.data import Data
 from minigpt.model import GPT
+from minigpt.speed import check_compiler, compiled
 from minigpt.training import (
     TrainConfig,
     compiled_loss,

@@ -7,13 +7,12 @@ import weakref
 import pytest
 import torch
 
-from minigpt import decoding
-from minigpt.compiling import check_compiler
 from minigpt.config import GPTConfig
-from minigpt.decoding import COMPILED, compiled_step, weights_times_row
-from minigpt.model import GPT, KVCache, explicit_attention
-from minigpt.quantization import quantize
+from minigpt.kv_cache import KVCache
+from minigpt.model import GPT, explicit_attention
 from minigpt.sampling import generate
+from minigpt.speed import check_compiler, compiled_step, decoding, quantize
+from minigpt.speed.decoding import COMPILED, weights_times_row
 
 SMALL = GPTConfig(vocab_size=51, block_size=24, n_layer=2, n_head=2, n_embd=32)
 needs_compiler = pytest.mark.usefixtures("compiler")

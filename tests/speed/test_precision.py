@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from minigpt.config import GPTConfig
-from minigpt.fast import LONGEST, autocast, batched_attention
-from minigpt.model import GPT, KVCache, explicit_attention, fused_attention
+from minigpt.kv_cache import KVCache
+from minigpt.model import GPT, explicit_attention, fused_attention
+from minigpt.speed import autocast, batched_attention
+from minigpt.speed.precision import LONGEST
 
 CPU = torch.device("cpu")
 SMALL = GPTConfig(vocab_size=32, block_size=16, n_layer=2, n_head=2, n_embd=16)

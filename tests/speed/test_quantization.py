@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from minigpt.config import GPTConfig
 from minigpt.model import GPT, Linear
 from minigpt.pretrained import from_pretrained, save_pretrained
-from minigpt.quantization import FEW_ROWS, Int8Linear, quantize, quantize_rows
 from minigpt.sampling import generate
+from minigpt.speed import quantize
+from minigpt.speed.quantization import FEW_ROWS, Int8Linear, quantize_rows
 from minigpt.stories import Stories
 
 SMALL = GPTConfig(vocab_size=50, block_size=16, n_layer=2, n_head=2, n_embd=32)

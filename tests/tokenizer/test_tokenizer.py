@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 from tokenizers import models, pre_tokenizers, trainers
 
-from minigpt import bpe, gpt2_files
-from minigpt.tokenizer import END_OF_TEXT, Memo, Tokenizer
+from minigpt.tokenizer import END_OF_TEXT, Tokenizer, bpe, gpt2_files
+from minigpt.tokenizer.bpe import Memo
 
 PYTHON_DOCS = "\n".join(topics.values())
 # As OpenAI wrote it, with Python's `regex` to run it.

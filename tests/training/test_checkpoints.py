@@ -9,11 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from minigpt import checkpoints
-from minigpt.checkpoints import FORMAT, load_checkpoint, read_notes, save_checkpoint
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.training import TrainConfig, make_optimizer, train_step
+from minigpt.training import TrainConfig, checkpoints, make_optimizer, train_step
+from minigpt.training.checkpoints import FORMAT, load_checkpoint, read_notes, save_checkpoint
 
 TINY = GPTConfig(vocab_size=8, block_size=6, n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 NOTES = {"history": [1, 2.5, None], "text": "snow ❄", "nested": {"a": [True]}}

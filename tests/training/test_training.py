@@ -20,25 +20,27 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from minigpt import checkpoints, devices, training
-from minigpt.checkpoints import save_checkpoint
+from minigpt import devices
 from minigpt.config import GPTConfig
 from minigpt.data import Data
 from minigpt.devices import choose_device, choose_precision, describe_device
 from minigpt.model import GPT
-from minigpt.optimizers import parameter_groups
 from minigpt.sampling import generate
 from minigpt.training import (
     Record,
     TrainConfig,
+    checkpoints,
     cross_entropy,
     evaluate,
+    loop,
     lr_schedule,
     make_optimizer,
-    shares,
+    parameter_groups,
     train,
     train_step,
 )
+from minigpt.training.checkpoints import save_checkpoint
+from minigpt.training.steps import shares
 
 TINY = GPTConfig(vocab_size=8, block_size=16, n_layer=2, n_head=2, n_embd=16)
 QUICK = TrainConfig(
@@ -183,7 +185,7 @@ def test_a_run_uses_the_schedule(data, monkeypatch, optimizer):
             used[-1] |= {group["lr"] for group in part.param_groups}
         return train_step(model, optimizer, *arguments)
 
-    monkeypatch.setattr(training, "train_step", spy)
+    monkeypatch.setattr(loop, "train_step", spy)
     history = train(fresh_model(), data, QUICK, optimizer=optimizer, progress=False)
     settings = {"max_lr": 1e-2, "min_lr": 1e-3, "warmup_steps": 3, "max_steps": 12}
     expected = [lr_schedule(step, **settings) for step in range(12)]
@@ -849,7 +851,7 @@ def test_checkpoints_are_written_at_the_interval_and_at_the_end(data, tmp_path, 
         saved.append(len(arguments[-1]["history"]))
         save_checkpoint(path, *arguments)
 
-    monkeypatch.setattr(training, "save_checkpoint", spy)
+    monkeypatch.setattr(loop, "save_checkpoint", spy)
     saved_run(tmp_path / "run.safetensors", data, max_steps=10)
     assert saved == [4, 8, 10]
 
@@ -889,8 +891,8 @@ def test_a_finished_run_returns_its_history_and_weights_at_once(data, tmp_path, 
     model = fresh_model()
     history = train(model, data, QUICK, checkpoint=path, progress=False)
     content = path.read_bytes()
-    monkeypatch.setattr(training, "train_step", None)
-    monkeypatch.setattr(training, "evaluate", None)
+    monkeypatch.setattr(loop, "train_step", None)
+    monkeypatch.setattr(loop, "evaluate", None)
     other = fresh_model(seed=5)
     again = train(other, data, QUICK, checkpoint=path, resume=True, progress=False)
     assert again == history

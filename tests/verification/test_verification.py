@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT, explicit_attention, merge_heads, split_heads
-from minigpt.pretrained import verify
+from minigpt.verification import verify
 
 CONFIG = GPTConfig(vocab_size=97, block_size=32, n_layer=3, n_head=4, n_embd=32)
 BLOCK = "transformer.h.0"

@@ -1,8 +1,8 @@
 """Build exercises/ and solutions/ from one source: the same notebook, stripped and solved.
 
-    python -m minigpt.course.assignments build                # all of them
-    python -m minigpt.course.assignments build 03_attention   # one of them
-    python -m minigpt.course.assignments check                # do sources and notebooks agree?
+    python -m minigpt.course.building.assignments build                # all of them
+    python -m minigpt.course.building.assignments build 03_attention   # one of them
+    python -m minigpt.course.building.assignments check                # do they agree?
 
 A source such as solutions/src/03_attention.py (jupytext's py:percent format) marks its cells:
 
@@ -27,8 +27,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from minigpt.course.exercises import KINDS, Exercise, all_exercises, find
-from minigpt.course.notebooks import (
+from minigpt.course.building.notebooks import (
     BuildError,
     command,
     differences,
@@ -37,7 +36,9 @@ from minigpt.course.notebooks import (
     run_notebook,
     write_notebook,
 )
-from minigpt.course.outputs import keep_varying_outputs
+from minigpt.course.building.outputs import keep_varying_outputs
+from minigpt.course.exercise import KINDS, Exercise
+from minigpt.course.lessons import all_exercises, find
 
 ROLES = ("exercise", "solution", "check", "written")
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION$", re.M | re.S)
@@ -49,7 +50,7 @@ ANSWER = "*Your answer here.*"
 def facts(exercise: Exercise) -> str:
     """Return the line below an exercise's heading.
 
-    >>> from minigpt.course.exercises import find
+    >>> from minigpt.course.lessons import find
     >>> facts(find("causal_mask"))  # doctest: +ELLIPSIS
     '*Write a function · ... points · difficulty ●... · importance ●... · about ... minutes*'
     """
@@ -178,7 +179,7 @@ def check(source: Path) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Build or check the assignments below the current folder, and return the exit status."""
-    return command("minigpt.course.assignments", "solutions", build, check, arguments)
+    return command("minigpt.course.building.assignments", "solutions", build, check, arguments)
 
 
 if __name__ == "__main__":

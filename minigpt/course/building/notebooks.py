@@ -1,8 +1,8 @@
 """Build the committed notebooks from their text sources: the same bytes every time.
 
-    python -m minigpt.course.notebooks build                # every lesson
-    python -m minigpt.course.notebooks build 03_attention   # one of them
-    python -m minigpt.course.notebooks check                # do sources and notebooks agree?
+    python -m minigpt.course.building.notebooks build                # every lesson
+    python -m minigpt.course.building.notebooks build 03_attention   # one of them
+    python -m minigpt.course.building.notebooks check                # do they agree?
 
 The source `notebooks/src/03_attention.py` (jupytext's py:percent format) becomes
 `notebooks/03_attention.ipynb`, run from top to bottom in its own folder, as JupyterLab runs it, so
@@ -35,8 +35,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
-from minigpt.course.home import VARIABLE
-from minigpt.course.outputs import VARIES, digest, keep_varying_outputs, settle
+from minigpt.course.building.outputs import VARIES, digest, keep_varying_outputs, settle
+from minigpt.course.learner.home import VARIABLE
 from minigpt.files import atomic_write
 
 KNOWN_TAGS = {VARIES}
@@ -211,7 +211,7 @@ def command(
 
 def main(arguments: list[str] | None = None) -> int:
     """Build or check the lessons below the current folder, and return the exit status."""
-    return command("minigpt.course.notebooks", "notebooks", build, check, arguments)
+    return command("minigpt.course.building.notebooks", "notebooks", build, check, arguments)
 
 
 if __name__ == "__main__":

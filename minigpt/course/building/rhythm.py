@@ -1,7 +1,7 @@
 """Measure the rhythm of the lessons: short cells, prose and code in turn, enough to look at.
 
-    python -m minigpt.course.rhythm             # every lesson
-    python -m minigpt.course.rhythm 04_block    # one of them
+    python -m minigpt.course.building.rhythm             # every lesson
+    python -m minigpt.course.building.rhythm 04_block    # one of them
 
 Prints a row for each lesson, names the cells at fault, and ends with status 1 if there are any.
 Cells are read from the source; what they show, from the notebook that was built from it.
@@ -17,8 +17,14 @@ from statistics import median
 import nbformat
 from nbformat import NotebookNode
 
-from minigpt.course.notebooks import BuildError, check, find_sources, notebook_path, read_source
-from minigpt.viz.tables import Shown, table
+from minigpt.course.building.notebooks import (
+    BuildError,
+    check,
+    find_sources,
+    notebook_path,
+    read_source,
+)
+from minigpt.viz.kit.tables import Shown, table
 
 WORDS_BELOW = 40  # median words of a prose cell: below this
 MEDIAN_LINES = 8  # median lines of a code cell: at most
@@ -128,7 +134,7 @@ def report(sources: list[Path]) -> tuple[Shown, list[str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure the lessons below the current folder, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m minigpt.course.rhythm")
+    parser = argparse.ArgumentParser(prog="python -m minigpt.course.building.rhythm")
     parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
     try:
         shown, faults = report(find_sources(Path("notebooks"), parser.parse_args(arguments).names))

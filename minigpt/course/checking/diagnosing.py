@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from minigpt.course.calls.functions import INPUTS
-from minigpt.course.comparing import difference, kind, same, show
-from minigpt.course.exercises import Exercise, Misconception, find
-from minigpt.course.running import Outcome, TooLong, fresh_torch, plain, run, see
+from minigpt.course.checking.comparing import difference, kind, same, show
+from minigpt.course.checking.running import Outcome, TooLong, fresh_torch, plain, run, see
+from minigpt.course.exercise import Exercise, Misconception
+from minigpt.course.exercise.calls.functions import INPUTS
+from minigpt.course.lessons import find
 
 UNWRITTEN = "Not written yet."
 ALMOST = "This looks like a known mistake, though not in every case."

@@ -35,12 +35,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.files import PACKAGE
+
 SECONDS = 3  # of computing, for all cases of a check together; a right answer needs a fraction
 WAIT = 12  # seconds on the clock, for code that sleeps
 MEMORY = 4 * 2**30  # bytes a run may ask for beyond what the notebook holds
 PRINTED = 2_000  # characters kept of what the learner's code prints
 ENDLESS = f"it was still running after {SECONDS} seconds"
-OURS = str(Path(__file__).parents[1]) + os.sep
+OURS = str(PACKAGE) + os.sep
 PLACES = ("stdlib", "purelib", "platlib")
 LIBRARIES = tuple({*map(sysconfig.get_path, PLACES), site.getusersitepackages()})
 

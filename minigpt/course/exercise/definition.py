@@ -43,8 +43,7 @@ class Exercise:
     draw(seed) returns the cases, the simplest first. A case is a dict: "title" says in a few words
     what is special about it, the rest is for `call`.
     call(obj, case) runs the learner's object and returns what was seen, as a dict from a name in
-    words ("result", "gradient of q") to plain data. It lives in minigpt.course.calls, apart from
-    the references.
+    words ("result", "gradient of q") to plain data. It lives in calls/, apart from references.
     """
 
     name: str

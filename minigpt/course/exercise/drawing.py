@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.modules import random_weights
+from minigpt.course.exercise.calls.modules import random_weights
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from minigpt.config import GPTConfig
-from minigpt.memory import empty_model
-from minigpt.weights import CONV1D, HEAD, TABLE
+from minigpt.pretrained import empty_model
+from minigpt.pretrained.weights import CONV1D, HEAD, TABLE
 
 
 def gpt_weights(sizes: dict, generator: torch.Generator) -> dict[str, Tensor]:

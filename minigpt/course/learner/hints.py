@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from minigpt.course.exercises import find
-from minigpt.course.home import events, record
-from minigpt.viz.tables import Shown
+from minigpt.course.learner.home import events, record
+from minigpt.course.lessons import find
+from minigpt.viz.kit.tables import Shown
 
 NAMES = ("a nudge", "the shapes", "in pseudocode")
 _unrecorded: dict[str, int] = {}  # hints opened where the log cannot be written

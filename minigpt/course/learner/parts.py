@@ -29,12 +29,12 @@ from torch import Tensor, nn
 
 from minigpt import model
 from minigpt.config import GPTConfig
-from minigpt.course.checking import diagnose
-from minigpt.course.exercises import all_exercises, find
-from minigpt.course.home import home
-from minigpt.course.running import LIBRARIES, OURS, run
+from minigpt.course.checking.diagnosing import diagnose
+from minigpt.course.checking.running import LIBRARIES, OURS, run
+from minigpt.course.learner.home import home
+from minigpt.course.lessons import all_exercises, find
 from minigpt.files import atomic_write
-from minigpt.viz.tables import Shown, table
+from minigpt.viz.kit.tables import Shown, table
 
 PACKAGE = '"""My own GPT, part by part: each of these files passed its check."""\n'
 OURS_USE = {"Block": ("CausalSelfAttention", "MLP"), "GPT": ("Block",)}  # see _ours

@@ -7,10 +7,11 @@ from html import escape
 
 import ipywidgets
 
-from minigpt.course.exercises import Exercise, all_exercises
-from minigpt.course.hints import opened_hints
-from minigpt.course.home import events
-from minigpt.viz.tables import as_text
+from minigpt.course.exercise import Exercise
+from minigpt.course.learner.hints import opened_hints
+from minigpt.course.learner.home import events
+from minigpt.course.lessons import all_exercises
+from minigpt.viz.kit.tables import as_text
 
 SIGNS = {"passed": "✓ passed", "tried": "… tried", "open": "○ open", "written": "✎ for a teacher"}
 # The bar of a lesson: the browser's own <progress> looks full when it is empty in some themes.

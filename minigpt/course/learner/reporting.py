@@ -7,11 +7,11 @@ import sys
 from html import escape
 from typing import Any
 
-from minigpt.course.checking import Diagnosis, diagnose
-from minigpt.course.exercises import find
-from minigpt.course.home import record
-from minigpt.course.parts import CannotKeep, keep
-from minigpt.viz.tables import shell_of_notebook
+from minigpt.course.checking.diagnosing import Diagnosis, diagnose
+from minigpt.course.learner.home import record
+from minigpt.course.learner.parts import CannotKeep, keep
+from minigpt.course.lessons import find
+from minigpt.viz.kit.tables import shell_of_notebook
 
 CARD = "border-left:4px solid {colour};padding:2px 0 2px 12px;margin:4px 0;max-width:72em"
 BLOCK = (
@@ -36,7 +36,7 @@ def check(name: str, obj: Any) -> None:
 
         display(report)
         if not diagnosis.passed and find(name).hints:
-            from minigpt.course.hints import hint_buttons
+            from minigpt.course.learner.hints import hint_buttons
 
             display(hint_buttons(name))
     elif diagnosis.passed:

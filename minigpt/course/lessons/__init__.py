@@ -7,9 +7,9 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from minigpt.course.exercises.definition import KINDS, Exercise, Misconception
+from minigpt.course.exercise.definition import Exercise
 
-__all__ = ["KINDS", "Exercise", "Misconception", "all_exercises", "find"]
+__all__ = ["all_exercises", "find"]
 
 
 @cache

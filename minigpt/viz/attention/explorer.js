@@ -1,7 +1,7 @@
 // The head explorer. All that it shows follows one state: layer, head, token, lock, hover.
 
 const BADGES = { "previous token": "P", induction: "I", duplicate: "D", "first token": "F" };
-const CLEAR = 0.4; // as in minigpt.heads
+const CLEAR = 0.4; // as in interpret/heads.py
 const NUMBERED = 12; // tokens up to which a map has room for numbers
 const LABELLED = 26; // and for words at its sides
 const LINE = 18; // pixels from token to token in the panel of lines

@@ -1,12 +1,13 @@
 """The head explorer: every attention head of a model while it reads a text, and life without some.
 
-The drawing is in attention_explorer.js, the numbers come from viz.reading.
+The drawing is in explorer.js, the numbers come from reading.py.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 import traitlets
@@ -15,10 +16,11 @@ from minigpt.config import check_whole
 from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.attention_figure import heads_picture
-from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.reading import Reading
+from minigpt.viz.attention.figure import heads_picture
+from minigpt.viz.attention.reading import Reading
+from minigpt.viz.kit.explorer import Explorer, script, style
 
+HERE = Path(__file__).parent
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
@@ -39,8 +41,8 @@ class AttentionExplorer(Explorer):
     Raises ValueError for an empty text, or a layer, head or row that is not there.
     """
 
-    _esm = script("attention_explorer")
-    _css = style("attention_explorer")
+    _esm = script(HERE / "explorer.js")
+    _css = style(HERE / "explorer.css")
 
     # The text, as the model reads it.
     text = traitlets.Unicode().tag(sync=True)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.viz.figures import NORM, as_png, mark, plot_attention, plot_look
+from minigpt.viz.figures.plots import NORM, as_png, mark, plot_attention, plot_look
 
 
 def plot_heads(ax: Axes, small: Tensor, layer: int, head: int) -> None:

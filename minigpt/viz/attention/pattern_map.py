@@ -7,16 +7,18 @@ is in attention_map.js.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import traitlets
 from torch import Tensor
 
-from minigpt.interpret import pack_patterns
-from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.figures import attention_picture
-from minigpt.viz.labels import visible
+from minigpt.interpret.patterns import pack_patterns
+from minigpt.viz.figures.plots import attention_picture
+from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import visible
 
+HERE = Path(__file__).parent
 MOST_TOKENS = 256  # all patterns go to the browser at once, one byte a weight
 
 
@@ -48,8 +50,8 @@ class PatternMap(Explorer):
     Raises ValueError for weights outside 0 to 1, more than 256 tokens, or shapes that disagree.
     """
 
-    _esm = script("attention_map")
-    _css = style("attention_map")
+    _esm = script(HERE / "pattern_map.js")
+    _css = style(HERE / "pattern_map.css")
 
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T

@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.heads import ablated, head_scores, repeated_tokens
 from minigpt.interpret import (
+    ablated,
     attention_patterns,
     attention_rollout,
+    head_scores,
     hide_first_token,
     logit_lens,
-    pack_patterns,
+    repeated_tokens,
     residual_stream,
     token_surprisal,
 )
+from minigpt.interpret.patterns import pack_patterns
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.labels import model_labels, token_labels
+from minigpt.viz.kit.labels import model_labels, token_labels
 
 MOST_WEIGHTS = 250_000_000  # of all patterns together: 1 GB
 THUMBNAIL = 40  # pixels along the side of a small picture of a head

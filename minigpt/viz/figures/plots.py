@@ -20,7 +20,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
-from minigpt.viz.labels import token_labels, visible
+from minigpt.viz.kit.labels import token_labels, visible
 
 # Okabe and Ito's palette (2008) without its black and yellow.
 OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]

@@ -8,17 +8,17 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from minigpt.viz.figures import drawable
+from minigpt.viz.figures.plots import drawable
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++")  # so that no part is told by colour alone
 
 
-def plot_parts(parts: Mapping[str, float], unit: str, ax: Axes | None = None) -> Axes:
-    """Draw parts, {name: size}, side by side to scale; the legend has their names and sizes."""
+def plot_shares(shares: Mapping[str, float], unit: str, ax: Axes | None = None) -> Axes:
+    """Draw the shares of a whole, {name: size}, to scale; the legend has names and sizes."""
     if ax is None:
         _, ax = plt.subplots(figsize=(8.2, 1.5))
     left = 0.0
-    for (name, size), hatch in zip(parts.items(), cycle(HATCHES)):
+    for (name, size), hatch in zip(shares.items(), cycle(HATCHES)):
         label = f"{drawable(name)} ({size:.3g})"
         ax.barh([""], [size], 0.5, left, hatch=hatch, edgecolor="white", label=label)
         left += size

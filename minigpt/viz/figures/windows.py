@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from minigpt.viz.figures import drawable
-from minigpt.viz.labels import visible
+from minigpt.viz.figures.plots import drawable
+from minigpt.viz.kit.labels import visible
 
 PLAIN = {"facecolor": "white", "edgecolor": "#777777"}
 INPUT = {"facecolor": "#CDE8F7", "edgecolor": "#0072B2"}

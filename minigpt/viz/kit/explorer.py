@@ -36,25 +36,20 @@ body {{ margin: 16px; }}
 """
 
 
-def joined(kit: str, own: str) -> str:
-    """Return a shared file followed by one of a widget's own, both beside this module."""
-    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in (kit, own))
+def script(*files: Path) -> str:
+    """Return the script of an explorer: the kit and files of its own, as one module."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.js", *files))
 
 
-def script(name: str) -> str:
-    """Return the script of an explorer: the kit and its own file, as one module."""
-    return joined("kit.js", f"{name}.js")
-
-
-def style(name: str) -> str:
+def style(file: Path) -> str:
     """Return the style sheet of an explorer: the kit's and its own."""
-    return joined("kit.css", f"{name}.css")
+    return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.css", file))
 
 
 class Explorer(anywidget.AnyWidget):
     """A widget that can be asked, drawn, and saved as a page.
 
-    A subclass gives `_esm = script(name)` and `_css = style(name)`, its traits, `sentence()`,
+    A subclass gives `_esm = script(a file)` and `_css = style(a file)`, its traits, `sentence()`,
     `picture()`, and for each kind of question of its script a method `answer_<kind>(**payload)`,
     which returns a dict of JSON values and bytes.
     """

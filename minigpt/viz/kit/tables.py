@@ -8,7 +8,7 @@ from html import escape
 
 from torch import Tensor
 
-from minigpt.viz.labels import visible
+from minigpt.viz.kit.labels import visible
 
 
 def shell_of_notebook():

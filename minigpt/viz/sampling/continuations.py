@@ -17,8 +17,8 @@ from minigpt.sampling import (
     top_p_filter,
 )
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.labels import model_labels
-from minigpt.viz.token_tree import TokenTree
+from minigpt.viz.kit.labels import model_labels
+from minigpt.viz.sampling.token_tree import TokenTree
 
 MOST_NODES = 1000
 MOST_STEPS = 100

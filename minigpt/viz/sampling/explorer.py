@@ -6,6 +6,8 @@ setting shows its effect at once. Whatever needs the model is asked for here.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import traitlets
 from matplotlib.figure import Figure
@@ -15,12 +17,13 @@ from minigpt.config import check_whole
 from minigpt.model import GPT
 from minigpt.sampling import next_token_distribution
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz.continuations import Continuations, kept_tokens
-from minigpt.viz.explorer import HERE, Explorer, script, style
-from minigpt.viz.figures import as_png
-from minigpt.viz.labels import visible
-from minigpt.viz.sampling_figure import plot_cuts, plot_kept
+from minigpt.viz.figures.plots import as_png
+from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import visible
+from minigpt.viz.sampling.continuations import Continuations, kept_tokens
+from minigpt.viz.sampling.figure import plot_cuts, plot_kept
 
+HERE = Path(__file__).parent
 SHOWN = 100  # tokens listed; the filters and sums know all of them
 DRAWN = 12  # tokens in the picture
 LARGEST_SEED = 2**53  # from here on a script leaves numbers out
@@ -41,8 +44,8 @@ class SamplingExplorer(Explorer):
     Raises ValueError for an empty prompt or a setting out of range, naming it.
     """
 
-    _esm = script("sampler") + (HERE / "sampling_explorer.js").read_text(encoding="utf-8")
-    _css = style("sampling_explorer")
+    _esm = script(HERE / "sampler.js", HERE / "explorer.js")
+    _css = style(HERE / "explorer.css")
 
     temperature = traitlets.Float(1.0).tag(sync=True)
     top_k = traitlets.Int(None, allow_none=True).tag(sync=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from minigpt.viz.figures import OKABE_ITO, drawable
+from minigpt.viz.figures.plots import OKABE_ITO, drawable
 
 BLUE, ORANGE = OKABE_ITO[0], OKABE_ITO[5]
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2, "frameon": False}

@@ -1,23 +1,25 @@
 """The tokenizer explorer: a text's tokens with ids and bytes, and the merges that made them.
 
-One tokenizer, or two side by side. What each token was made of comes from minigpt.replay.
+One tokenizer, or two side by side. What each token was made of comes from `replay.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from minigpt.replay import family, ids_after, parts, replay
 from minigpt.tokenizer import Tokenizer, checked_text
-from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.figures import as_png, drawable
-from minigpt.viz.labels import token_labels
+from minigpt.viz.figures.plots import as_png, drawable
+from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import token_labels
+from minigpt.viz.tokenizer.replay import family, ids_after, parts, replay
 
+HERE = Path(__file__).parent
 MOST_BYTES = 4096  # of a text are shown: every one of them can be a box on the page
 LONGEST_LABEL = 200  # characters of a token
 LONGEST_DRAWN = 24  # characters of a token in the picture
@@ -121,8 +123,8 @@ class TokenizerExplorer(Explorer):
     text.
     """
 
-    _esm = script("tokenizer_explorer")
-    _css = style("tokenizer_explorer")
+    _esm = script(HERE / "explorer.js")
+    _css = style(HERE / "explorer.css")
 
     text = traitlets.Unicode().tag(sync=True)
     sides = traitlets.List().tag(sync=True)

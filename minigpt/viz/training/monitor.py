@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
@@ -17,14 +18,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minigpt.config import check_whole
-from minigpt.monitoring import COLUMNS, ShortHistory, in_time, in_words
 from minigpt.training import Record
-from minigpt.viz.curves import plot_curve
-from minigpt.viz.explorer import Explorer, script, style
-from minigpt.viz.figures import OKABE_ITO, as_png, drawable
-from minigpt.viz.labels import visible
-from minigpt.viz.tables import shell_of_notebook
+from minigpt.viz.figures.curves import plot_curve
+from minigpt.viz.figures.plots import OKABE_ITO, as_png, drawable
+from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import visible
+from minigpt.viz.kit.tables import shell_of_notebook
+from minigpt.viz.training.monitoring import COLUMNS, ShortHistory, in_time, in_words
 
+HERE = Path(__file__).parent
 PAUSE = 0.25  # seconds from one drawing to the next
 LINES = 20  # printed in a whole run, where there is no notebook
 MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # kept; characters
@@ -64,8 +66,8 @@ class TrainingMonitor(Explorer):
     printed now and then instead. Raises ValueError for a level or a number of steps that is none.
     """
 
-    _esm = script("training_monitor")
-    _css = style("training_monitor")
+    _esm = script(HERE / "monitor.js")
+    _css = style(HERE / "monitor.css")
 
     rows = traitlets.Bytes().tag(sync=True)  # float32, a row of COLUMNS for each stretch of steps
     looks = traitlets.List().tag(sync=True)  # [step, held-out loss]

@@ -9,12 +9,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minigpt.course import assignments
-from minigpt.course.assignments import ANSWER, TODO, exercise_path
-from minigpt.course.exercises import all_exercises
-from minigpt.course.notebooks import BuildError, notebook_path
+from minigpt.course.building import assignments
+from minigpt.course.building.assignments import ANSWER, TODO, exercise_path
+from minigpt.course.building.notebooks import BuildError, notebook_path
+from minigpt.course.lessons import all_exercises
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SOURCES = sorted((ROOT / "solutions" / "src").glob("*.py"))
 MARKS = re.compile(r"### (BEGIN|END) (SOLUTION|BROKEN)")
 REGION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.S)

@@ -10,11 +10,11 @@ import nbformat
 import pytest
 from matplotlib.figure import Figure
 
-from minigpt.course import notebooks
-from minigpt.course.notebooks import BuildError, build, check, find_sources, read_source
-from minigpt.course.outputs import WIDGET_NOTE, WIDGET_VIEW, settle, strip_png_text
+from minigpt.course.building import notebooks
+from minigpt.course.building.notebooks import BuildError, build, check, find_sources, read_source
+from minigpt.course.building.outputs import WIDGET_NOTE, WIDGET_VIEW, settle, strip_png_text
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 LESSON = """\

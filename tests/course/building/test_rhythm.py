@@ -6,10 +6,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from minigpt.course import rhythm
-from minigpt.course.notebooks import find_sources
+from minigpt.course.building import rhythm
+from minigpt.course.building.notebooks import find_sources
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SOURCES = find_sources(ROOT / "notebooks")
 OPENING = "# 00 · A lesson\n**Afterwards you can** count. **Takes** a minute. **Needs** fingers."
 

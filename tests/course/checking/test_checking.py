@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.course import running
-from minigpt.course.calls.functions import call_function
-from minigpt.course.checking import UNWRITTEN, diagnose
-from minigpt.course.comparing import difference
-from minigpt.course.reporting import Report, check
+from minigpt.course.checking import running
+from minigpt.course.checking.comparing import difference
+from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose
+from minigpt.course.exercise.calls.functions import call_function
+from minigpt.course.learner.reporting import Report, check
 from minigpt.model import causal_mask as mask_of
 
 FORKS = sys.platform == "linux"
@@ -379,7 +379,7 @@ def test_text_that_is_no_unicode_can_be_sent_to_a_notebook():
 
 
 def test_cases_run_where_no_reference_can_be_seen(tmp_path):
-    from minigpt.course.exercises import find
+    from minigpt.course.lessons import find
 
     exercise = find("attention_weights")
     torch.save(exercise.draw(5), tmp_path / "cases.pt")
@@ -397,14 +397,14 @@ def test_cases_run_where_no_reference_can_be_seen(tmp_path):
     code = f"""
 import sys, torch
 from {home} import {function} as call
-from minigpt.course.running import see
+from minigpt.course.checking.running import see
 from mine import attention_weights
 cases = torch.load("cases.pt", weights_only=True)
 torch.save([see(call, attention_weights, case) for case in cases], "seen.pt")
-assert not [name for name in sys.modules if name.startswith("minigpt.course.exercises")]
+assert not [name for name in sys.modules if name.startswith("minigpt.course.lessons")]
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    from minigpt.course.checking import alike, expected_outcomes
+    from minigpt.course.checking.diagnosing import alike, expected_outcomes
 
     seen = torch.load(tmp_path / "seen.pt", weights_only=True)
     expected = expected_outcomes(exercise, exercise.draw(5))

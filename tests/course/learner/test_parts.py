@@ -6,10 +6,17 @@ import pytest
 import torch
 
 from minigpt import GPTConfig
-from minigpt.course import parts
-from minigpt.course.home import home
-from minigpt.course.parts import CannotKeep, _parsed, keep, my_parts, part, standalone_source
-from minigpt.course.reporting import check
+from minigpt.course.learner import parts
+from minigpt.course.learner.home import home
+from minigpt.course.learner.parts import (
+    CannotKeep,
+    _parsed,
+    keep,
+    my_parts,
+    part,
+    standalone_source,
+)
+from minigpt.course.learner.reporting import check
 from minigpt.model import GPT
 
 CONFIG = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8)

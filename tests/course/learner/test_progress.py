@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from minigpt.course import hints
-from minigpt.course.exercises import all_exercises, find
-from minigpt.course.hints import hint, hint_buttons, opened_hints
-from minigpt.course.home import events, log_path, record
-from minigpt.course.progress import ProgressWidget, my_progress
-from minigpt.course.reporting import check
+from minigpt.course.learner import hints
+from minigpt.course.learner.hints import hint, hint_buttons, opened_hints
+from minigpt.course.learner.home import events, log_path, record
+from minigpt.course.learner.progress import ProgressWidget, my_progress
+from minigpt.course.learner.reporting import check
+from minigpt.course.lessons import all_exercises, find
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,8 @@ def test_it_moves_by_copying(mygpt, tmp_path, monkeypatch):
 
 
 def test_two_notebooks_may_write_at_the_same_time():
-    code = "from minigpt.course.home import record\nfor _ in range(200): record('hint', 'merge')"
+    code = "from minigpt.course.learner.home import record\n"
+    code += "for _ in range(200): record('hint', 'merge')"
     writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert len(events()) == 600

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from minigpt.course import checking
-from minigpt.course.assignments import assemble, solved, stripped
-from minigpt.course.checking import UNWRITTEN, diagnose, expected_outcomes, recognise
-from minigpt.course.exercises import KINDS, all_exercises
-from minigpt.course.running import see
+from minigpt.course.building.assignments import assemble, solved, stripped
+from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose, expected_outcomes, recognise
+from minigpt.course.checking.running import see
+from minigpt.course.lessons import KINDS, all_exercises
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SEEDS = range(20)
 EXERCISES = all_exercises()
 CHECKED = {name: e for name, e in EXERCISES.items() if e.kind != "written"}
@@ -70,7 +70,7 @@ def cells_run(lesson: str, text_of) -> dict:
 @lru_cache
 def variants(lesson: str) -> dict:
     """Return the correct answers, written differently, of one lesson's exercises."""
-    path = ROOT / "tests" / "exercise_variants" / f"{lesson}.py"
+    path = Path(__file__).parent / "variants" / f"{lesson}.py"
     spec = importlib.util.spec_from_file_location(f"variants_{lesson}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -3,7 +3,7 @@
 Every solution is changed in every place where a rule below fits: operators, comparisons, constants
 (axes among them), functions (sum for mean), the order of operands, arguments and statements,
 statements left out. At least 98 % of these mutants must be rejected. Those that survive are listed
-as SURVIVORS in exercise_variants/, each with the reason why nothing can tell it from the solution.
+as SURVIVORS in variants/, each with the reason why nothing can tell it from the solution.
 """
 
 import ast
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.course import running
-from minigpt.course.assignments import assemble, solved
-from minigpt.course.checking import _problem, expected_outcomes
-from minigpt.course.exercises import all_exercises
+from minigpt.course.building.assignments import assemble, solved
+from minigpt.course.checking import running
+from minigpt.course.checking.diagnosing import _problem, expected_outcomes
+from minigpt.course.lessons import all_exercises
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 WRITTEN = {
     name: exercise
     for name, exercise in all_exercises().items()
@@ -163,7 +163,7 @@ def rejected(exercise, source: str, names: dict) -> bool:
 def test_mutants_of_the_solution_are_rejected(name, record_property, monkeypatch):
     monkeypatch.setattr(running, "SECONDS", 1)  # many mutants never end
     names, survivors, count = {"__name__": "__main__"}, [], 0
-    path = ROOT / "tests" / "exercise_variants" / f"{WRITTEN[name].lesson}.py"
+    path = Path(__file__).parent / "variants" / f"{WRITTEN[name].lesson}.py"
     explained = runpy.run_path(str(path)).get("SURVIVORS", {})
     for cell in assemble(ROOT / "solutions/src" / f"{WRITTEN[name].lesson}.py", solved).cells:
         if cell.id == name:

@@ -20,7 +20,7 @@ from minigpt.interpret import attention_patterns, hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import AttentionExplorer
-from minigpt.viz.reading import MOST_WEIGHTS, Reading, lower_triangle, thumbnails
+from minigpt.viz.attention.reading import MOST_WEIGHTS, Reading, lower_triangle, thumbnails
 
 VIZ = Path(minigpt.viz.__file__).parent
 TEXT = "the red kite fell. the red kite rose."
@@ -226,7 +226,7 @@ def test_a_text_that_is_too_long_is_cut_and_says_so(model, tokenizer):
 
 
 def test_the_patterns_of_a_text_stay_within_a_gigabyte(tokenizer):
-    from minigpt.viz.reading import most_tokens
+    from minigpt.viz.attention.reading import most_tokens
 
     with torch.device("meta"):
         large = GPT(GPTConfig.preset("gpt2-xl"))
@@ -361,16 +361,15 @@ def test_a_picture_and_a_page_are_written(explorer, tmp_path):
 
 
 def test_the_script_is_small_and_loads_nothing_and_writes_no_html():
-    for name in ("attention_explorer",):
-        script = minigpt.viz.explorer.script(name)
-        assert len(script.encode()) < 40_000
-        for forbidden in ("http:", "https:", "import ", "innerHTML", "outerHTML", "eval("):
-            assert forbidden not in script
-        assert "http" not in minigpt.viz.explorer.style(name)
+    script = AttentionExplorer._esm
+    assert len(script.encode()) < 40_000
+    for forbidden in ("http:", "https:", "import ", "innerHTML", "outerHTML", "eval("):
+        assert forbidden not in script
+    assert "http" not in AttentionExplorer._css
 
 
 def test_the_kit_has_the_colours_of_the_figures():
-    script = (VIZ / "kit.js").read_text(encoding="utf-8")
+    script = (VIZ / "kit" / "kit.js").read_text(encoding="utf-8")
     block = re.search(r"const CIVIDIS = \((.*?)\)", script, re.DOTALL)[1]
     stops = [list(bytes.fromhex(stop)) for stop in re.findall(r"[0-9a-f]{6}", block)]
     assert len(stops) == 17
@@ -381,9 +380,9 @@ def test_the_kit_has_the_colours_of_the_figures():
 
 
 def test_the_script_draws_the_line_for_badges_where_python_does():
-    from minigpt.heads import CLEAR, DETECTORS
+    from minigpt.interpret.heads import CLEAR, DETECTORS
 
-    script = (VIZ / "attention_explorer.js").read_text(encoding="utf-8")
+    script = (VIZ / "attention" / "explorer.js").read_text(encoding="utf-8")
     assert float(re.search(r"const CLEAR = ([\d.]+)", script)[1]) == CLEAR
     named = re.search(r"const BADGES = \{(.*?)\};", script)[1]
     assert re.findall(r"([a-z][a-z ]*)\"?:", named) == list(DETECTORS)

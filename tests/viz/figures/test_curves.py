@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from minigpt.training import Record
-from minigpt.viz.curves import plot_curve, plot_losses
+from minigpt.viz.figures.curves import plot_curve, plot_losses
 
 
 def record(step, loss, val_loss=None):

@@ -4,22 +4,19 @@ import base64
 import math
 import re
 import warnings
-from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
 
-import minigpt.viz
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import PatternMap, coloured_tokens, plot_attention, table
-from minigpt.viz.figures import plot_bars, plot_next_token, plot_surprise
-from minigpt.viz.labels import token_labels, visible
+from minigpt.viz.figures.plots import plot_bars, plot_next_token, plot_surprise
+from minigpt.viz.kit.labels import token_labels, visible
 
-VIZ = Path(minigpt.viz.__file__).parent
 HOSTILE = [
     "<script>alert(1)</script>",
     "$\\frac{1}$",

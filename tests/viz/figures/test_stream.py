@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from minigpt.viz.stream import plot_stream
+from minigpt.viz.figures.stream import plot_stream
 
 
 def written(stops, title=""):

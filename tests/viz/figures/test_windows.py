@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import Rectangle
 
-from minigpt.viz.windows import plot_windows
+from minigpt.viz.figures.windows import plot_windows
 
 WORDS = ["a", "fox", "saw", "a", "red", "kite", "."]
 

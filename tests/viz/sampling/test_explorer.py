@@ -12,8 +12,8 @@ from minigpt.pretrained import from_pretrained
 from minigpt.sampling import generate, next_token_distribution
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import SamplingExplorer
-from minigpt.viz.continuations import kept_tokens
-from minigpt.viz.token_tree import TokenTree
+from minigpt.viz.sampling.continuations import kept_tokens
+from minigpt.viz.sampling.token_tree import TokenTree
 
 PROMPT = "<|endoftext|>Before breakfast was invented there was a tall"
 STATE = ("prompt", "text", "note", "nodes", "current", "logits", "labels")
@@ -279,7 +279,7 @@ def test_a_seed_that_no_script_can_hold_is_refused(explorer):
 
 
 def test_a_tree_has_an_end(explorer, monkeypatch):
-    monkeypatch.setattr("minigpt.viz.continuations.MOST_NODES", 5)
+    monkeypatch.setattr("minigpt.viz.sampling.continuations.MOST_NODES", 5)
     explorer.answer_sample(4)
     with pytest.raises(ValueError, match="the tree is full"):
         explorer.answer_sample(1)

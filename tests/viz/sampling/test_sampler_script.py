@@ -10,15 +10,10 @@ import pytest
 import torch
 
 import minigpt.viz
-from minigpt.sampling import (
-    apply_temperature,
-    next_token_distribution,
-    top_k_filter,
-    top_p_filter,
-)
+from minigpt.sampling import apply_temperature, next_token_distribution, top_k_filter, top_p_filter
 
 pytest.importorskip("playwright.sync_api")
-SCRIPT = (Path(minigpt.viz.__file__).parent / "sampler.js").read_text(encoding="utf-8")
+SCRIPT = (Path(minigpt.viz.__file__).parent / "sampling" / "sampler.js").read_text(encoding="utf-8")
 TEMPERATURES = (0, 0.1, 0.5, 0.7, 1, 1.3, 2, 10)
 KS = (None, 1, 2, 40, 1000, 10**6)
 PS = (None, 0.01, 0.5, 0.9, 0.999999, 1)

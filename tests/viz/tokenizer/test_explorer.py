@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigpt.pretrained import STORYTELLER
-from minigpt.replay import replay
+from minigpt.files import STORYTELLER
 from minigpt.tokenizer import END_OF_TEXT, Tokenizer
 from minigpt.viz import TokenizerExplorer
-from minigpt.viz.tokenizer_explorer import LINE, LINES, MOST_BYTES, in_lines
+from minigpt.viz.tokenizer.explorer import LINE, LINES, MOST_BYTES, in_lines
+from minigpt.viz.tokenizer.replay import replay
 
 GPT2 = Tokenizer.gpt2()
 STORIES = Tokenizer.load(STORYTELLER / "tokenizer.json")

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from minigpt.pretrained import STORYTELLER
-from minigpt.replay import replay
+from minigpt.files import STORYTELLER
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import TokenizerExplorer
+from minigpt.viz.tokenizer.replay import replay
 
 expect = pytest.importorskip(
     "playwright.sync_api", reason="No Playwright here. Get it with: pip install playwright"

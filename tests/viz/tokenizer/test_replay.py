@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigpt.replay import family, ids_after, parts, replay
 from minigpt.tokenizer import END_OF_TEXT, Tokenizer
+from minigpt.viz.tokenizer.replay import family, ids_after, parts, replay
 
 TEXTS = [
     "Once upon a time there was a red kite, and the kite was red.",

@@ -10,11 +10,11 @@ import torch
 from nbclient import NotebookClient
 
 from minigpt import GPT, GPTConfig, Stories, Tokenizer, load_data, train
-from minigpt.course.outputs import settle
-from minigpt.monitoring import COLUMNS, row_of
+from minigpt.course.building.outputs import settle
 from minigpt.training import Record
 from minigpt.viz import TrainingMonitor
-from minigpt.viz import training_monitor as module
+from minigpt.viz.training import monitor as module
+from minigpt.viz.training.monitoring import COLUMNS, row_of
 
 
 def record(step, loss=2.0, val_loss=None):

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from minigpt.monitoring import COLUMNS, ShortHistory, in_time, in_words, row_of
 from minigpt.training import Record
+from minigpt.viz.training.monitoring import COLUMNS, ShortHistory, in_time, in_words, row_of
 
 
 def record(step, loss=1.0, grad_norm=2.0, speed=100.0):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from minigpt.course.calls.functions import INPUTS, changes, copy_of
+from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of
 
 
 def call_batch(function: Callable, case: dict) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import INPUTS, changes, copy_of, gradients
-from minigpt.course.calls.modules import PARAMETERS
+from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of, gradients
+from minigpt.course.exercise.calls.modules import PARAMETERS
 from minigpt.model import GPT
 
 HEAD, TABLE = "lm_head.weight", "transformer.wte.weight"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.modules import call_module
+from minigpt.course.exercise.calls.modules import call_module
 
 EVALUATED = "result for one row in evaluation"
 FACTORS = "the factor that dropout puts on each number in training"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import INPUTS, changes, copy_of, gradients, name_of
+from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of, gradients, name_of
 
 PARAMETERS = "parameters (name: shape)"
 

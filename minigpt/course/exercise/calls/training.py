@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import AS_BEFORE, INPUTS, changes, copy_of
+from minigpt.course.exercise.calls.functions import AS_BEFORE, INPUTS, changes, copy_of
 from minigpt.model import GPT
 
 

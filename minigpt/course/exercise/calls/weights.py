@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import INPUTS, changes, copy_of
-from minigpt.course.calls.gpt import HEAD, TABLE
+from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of
+from minigpt.course.exercise.calls.gpt import HEAD, TABLE
 from minigpt.model import GPT, explicit_attention
 
 

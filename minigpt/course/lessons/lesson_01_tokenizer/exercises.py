@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import torch
 
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.exercises import misconceptions_01_tokenizer as wrong
-from minigpt.course.exercises.definition import Exercise
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.lessons.lesson_01_tokenizer import wrong as wrong
 
 Pair = tuple[int, int]
 LESSON = "01_tokenizer"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 
 Pair = tuple[int, int]
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.course.calls.data import call_batch
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.exercises import misconceptions_02_data as wrong
-from minigpt.course.exercises.definition import Exercise
+from minigpt.course.exercise.calls.data import call_batch
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.lessons.lesson_02_data import wrong as wrong
 from minigpt.data import NO_TARGET, get_batch
 
 LESSON = "02_data"

@@ -7,7 +7,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 
 # --- embed ---
 

@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 
 from minigpt import model
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.calls.layers import call_layer
-from minigpt.course.exercises import misconceptions_03_attention as wrong
-from minigpt.course.exercises import misconceptions_03_layer as wrong_layer
-from minigpt.course.exercises.definition import Exercise
-from minigpt.course.exercises.drawing import (
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.calls.layers import call_layer
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.exercise.drawing import (
     normal,
     not_contiguous,
     readable,
@@ -19,6 +17,8 @@ from minigpt.course.exercises.drawing import (
     uniform,
     weights_for,
 )
+from minigpt.course.lessons.lesson_03_attention import wrong_attention as wrong
+from minigpt.course.lessons.lesson_03_attention import wrong_layer as wrong_layer
 
 LESSON = "03_attention"
 QK, QKV = ["q", "k"], ["q", "k", "v"]

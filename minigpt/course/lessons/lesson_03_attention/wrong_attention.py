@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 from minigpt.model import attention_pattern
 
 

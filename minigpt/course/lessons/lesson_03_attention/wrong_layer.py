@@ -7,8 +7,8 @@ import math
 from torch import nn
 from torch.nn import functional as F
 
-from minigpt.course.exercises.definition import Misconception
-from minigpt.course.exercises.misconceptions_03_attention import (
+from minigpt.course.exercise.definition import Misconception
+from minigpt.course.lessons.lesson_03_attention.wrong_attention import (
     HIDING_ZEROS,
     MASK_AFTER,
     OVER_QUERIES,

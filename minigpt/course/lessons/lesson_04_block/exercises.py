@@ -7,12 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt import model
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.calls.layers import call_layer
-from minigpt.course.exercises import misconceptions_04_block as wrong
-from minigpt.course.exercises import misconceptions_04_modules as wrong_modules
-from minigpt.course.exercises.definition import Exercise
-from minigpt.course.exercises.drawing import (
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.calls.layers import call_layer
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.exercise.drawing import (
     normal,
     not_contiguous,
     readable,
@@ -20,6 +18,8 @@ from minigpt.course.exercises.drawing import (
     uniform,
     weights_for,
 )
+from minigpt.course.lessons.lesson_04_block import wrong_functions as wrong
+from minigpt.course.lessons.lesson_04_block import wrong_modules as wrong_modules
 
 LESSON = "04_block"
 

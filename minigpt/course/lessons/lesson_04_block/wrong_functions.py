@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 
 
 def normalised(x: Tensor, eps: float, dims: int | tuple[int, ...] = -1, correction: int = 0):

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from minigpt import model
-from minigpt.course.exercises.definition import Misconception
-from minigpt.course.exercises.misconceptions_04_block import normalised
+from minigpt.course.exercise.definition import Misconception
+from minigpt.course.lessons.lesson_04_block.wrong_functions import normalised
 
 # --- MLP ---
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.gpt import call_with_config
-from minigpt.course.exercises.definition import Exercise, Misconception
-from minigpt.course.exercises.drawing import seeded
+from minigpt.course.exercise.calls.gpt import call_with_config
+from minigpt.course.exercise.definition import Exercise, Misconception
+from minigpt.course.exercise.drawing import seeded
 
 LESSON = "05_gpt"
 

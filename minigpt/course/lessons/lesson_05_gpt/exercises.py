@@ -8,19 +8,19 @@ import torch
 from torch import nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import call_value
-from minigpt.course.calls.gpt import call_gpt, call_start, dropout_weights
-from minigpt.course.exercises.accounts_05_gpt import (
+from minigpt.course.exercise.calls.functions import call_value
+from minigpt.course.exercise.calls.gpt import call_gpt, call_start, dropout_weights
+from minigpt.course.exercise.definition import Exercise, Misconception
+from minigpt.course.exercise.drawing import seeded
+from minigpt.course.exercise.drawing_gpt import gpt_weights
+from minigpt.course.lessons.lesson_05_gpt.accounts import (
     COUNT_PARAMETERS,
     FLOPS_PER_TOKEN,
     TRAINING_BYTES,
     number,
 )
-from minigpt.course.exercises.definition import Exercise, Misconception
-from minigpt.course.exercises.drawing import seeded
-from minigpt.course.exercises.drawing_gpt import gpt_weights
-from minigpt.course.exercises.misconceptions_05_gpt import GPT_WRONG, MENDED_WRONG
-from minigpt.course.exercises.misconceptions_05_start import START_WRONG
+from minigpt.course.lessons.lesson_05_gpt.wrong_model import GPT_WRONG, MENDED_WRONG
+from minigpt.course.lessons.lesson_05_gpt.wrong_start import START_WRONG
 from minigpt.model import GPT, Linear
 
 LESSON = "05_gpt"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 from minigpt.model import GPT, Block
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 
 
 def starter(

@@ -7,18 +7,19 @@ import math
 import torch
 from torch.nn import functional as F
 
-from minigpt import optimizers, training
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.calls.training import (
+from minigpt import training
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.calls.training import (
     call_evaluation,
     call_groups,
     call_schedule,
     call_training,
     random_weights,
 )
-from minigpt.course.exercises import misconceptions_06_steps as wrong_steps
-from minigpt.course.exercises import misconceptions_06_training as wrong
-from minigpt.course.exercises.definition import Exercise
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.lessons.lesson_06_training import wrong_loss as wrong
+from minigpt.course.lessons.lesson_06_training import wrong_steps as wrong_steps
+from minigpt.training import optimizers
 
 LESSON = "06_training"
 TINY = dict(vocab_size=7, block_size=4, n_layer=1, n_head=2, n_embd=4)

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.course.exercises.definition import Misconception
-from minigpt.optimizers import parameter_groups
-from minigpt.training import cross_entropy, lr_schedule
+from minigpt.course.exercise.definition import Misconception
+from minigpt.training import cross_entropy, lr_schedule, parameter_groups
 
 
 def with_(function: Callable, **wrong) -> Callable:

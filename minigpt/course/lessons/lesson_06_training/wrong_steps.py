@@ -8,8 +8,8 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercises.definition import Misconception
-from minigpt.course.exercises.misconceptions_06_training import with_
+from minigpt.course.exercise.definition import Misconception
+from minigpt.course.lessons.lesson_06_training.wrong_loss import with_
 from minigpt.training import cross_entropy
 
 # --- train_step ---

@@ -7,12 +7,12 @@ from itertools import count
 import torch
 
 from minigpt import sampling
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.calls.sampling import call_with_dice
-from minigpt.course.calls.training import call_evaluation, gpt_of, random_weights
-from minigpt.course.exercises import misconceptions_07_sampling as wrong
-from minigpt.course.exercises import misconceptions_07_writing as wrong_writing
-from minigpt.course.exercises.definition import Exercise
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.calls.sampling import call_with_dice
+from minigpt.course.exercise.calls.training import call_evaluation, gpt_of, random_weights
+from minigpt.course.exercise.definition import Exercise
+from minigpt.course.lessons.lesson_07_sampling import wrong_filters as wrong
+from minigpt.course.lessons.lesson_07_sampling import wrong_writing as wrong_writing
 from minigpt.model import evaluating
 
 LESSON = "07_sampling"

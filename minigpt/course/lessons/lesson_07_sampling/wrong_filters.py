@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from minigpt.course.exercises.definition import Misconception
+from minigpt.course.exercise.definition import Misconception
 from minigpt.sampling import top_p_filter
 
 # --- apply_temperature ---

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import torch
 
-from minigpt.course.exercises.definition import Misconception
-from minigpt.course.exercises.misconceptions_06_training import with_
+from minigpt.course.exercise.definition import Misconception
+from minigpt.course.lessons.lesson_06_training.wrong_loss import with_
 
 # --- generate ---
 

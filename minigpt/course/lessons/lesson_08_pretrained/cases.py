@@ -7,9 +7,9 @@ import json
 import torch
 from torch import Tensor
 
-from minigpt.course.exercises.drawing import not_contiguous, seeded
-from minigpt.course.exercises.drawing_gpt import file_tensors, gpt_weights
-from minigpt.weights import TABLE
+from minigpt.course.exercise.drawing import not_contiguous, seeded
+from minigpt.course.exercise.drawing_gpt import file_tensors, gpt_weights
+from minigpt.pretrained.weights import TABLE
 
 TINY = dict(vocab_size=6, block_size=5, n_layer=1, n_head=2, n_embd=4)
 SMALL = dict(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from minigpt import weights
 from minigpt.config import GPTConfig
-from minigpt.course.calls.functions import call_function, call_value
-from minigpt.course.calls.weights import call_comparison, call_loader, call_whole
-from minigpt.course.exercises.definition import Exercise, Misconception
-from minigpt.course.exercises.drawing_08_pretrained import (
+from minigpt.course.exercise.calls.functions import call_function, call_value
+from minigpt.course.exercise.calls.weights import call_comparison, call_loader, call_whole
+from minigpt.course.exercise.definition import Exercise, Misconception
+from minigpt.course.lessons.lesson_08_pretrained.cases import (
     draw_bytes,
     draw_files,
     draw_names,
     draw_pairs,
     draw_whole,
 )
-from minigpt.course.exercises.misconceptions_08_loading import LOAD_WRONG, RENAME_WRONG
-from minigpt.course.exercises.misconceptions_08_pretrained import (
+from minigpt.course.lessons.lesson_08_pretrained.wrong_loading import LOAD_WRONG, RENAME_WRONG
+from minigpt.course.lessons.lesson_08_pretrained.wrong_proof import (
     COMPARE_WRONG,
     READ_WRONG,
     WHOLE_WRONG,
@@ -25,6 +24,7 @@ from minigpt.course.exercises.misconceptions_08_pretrained import (
     reader,
 )
 from minigpt.model import GPT
+from minigpt.pretrained import weights
 
 LESSON = "08_pretrained"
 

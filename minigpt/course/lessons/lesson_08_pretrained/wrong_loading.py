@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from minigpt import weights
-from minigpt.course.exercises.definition import Misconception
-from minigpt.weights import CONV1D, HEAD, MASKS
+from minigpt.course.exercise.definition import Misconception
+from minigpt.pretrained import weights
+from minigpt.pretrained.weights import CONV1D, HEAD, MASKS
 
 # --- load_weights ---
 

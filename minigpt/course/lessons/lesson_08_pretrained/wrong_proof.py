@@ -8,11 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from minigpt import weights
 from minigpt.config import GPTConfig
-from minigpt.course.exercises.definition import Misconception
-from minigpt.course.exercises.misconceptions_08_loading import loader, until_it_fits
+from minigpt.course.exercise.definition import Misconception
+from minigpt.course.lessons.lesson_08_pretrained.wrong_loading import loader, until_it_fits
 from minigpt.model import GPT
+from minigpt.pretrained import weights
 
 # --- read_tensor ---
 

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from minigpt import sampling
-from minigpt.model import GPT, KVCache, evaluating
+from minigpt.kv_cache import KVCache
+from minigpt.model import GPT, evaluating
 
 # --- apply_temperature ---
 

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
-from minigpt import GPT, pretrained, weights
-from minigpt.weights import CONV1D, MASKS
+from minigpt import GPT, pretrained
+from minigpt.pretrained import weights
+from minigpt.pretrained.weights import CONV1D, MASKS
 
 # --- read_tensor ---
 

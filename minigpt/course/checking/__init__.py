@@ -1,0 +1,11 @@
+"""Is an answer right, and what is wrong with it? Knows exercises, and no learner.
+
+Begin with `diagnosing.py`. `running.py` runs code that may do anything, `comparing.py` says in
+words how two values differ. Names are looked up on first use: running needs no exercise.
+"""
+
+from minigpt import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__, {"Diagnosis": "diagnosing", "diagnose": "diagnosing"}
+)

@@ -1,0 +1,18 @@
+"""What a learner has: checks of their answers, parts that passed, hints, progress, and a folder.
+
+Begin with `reporting.py`. Names are looked up on first use.
+"""
+
+from minigpt import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "ProgressWidget": "progress",
+        "check": "reporting",
+        "hint": "hints",
+        "my_parts": "parts",
+        "my_progress": "progress",
+        "part": "parts",
+    },
+)

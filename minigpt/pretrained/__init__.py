@@ -1,0 +1,19 @@
+"""A model from a file, and back into one: OpenAI's weights too. Lesson 08 builds it.
+
+Begin with `weights.py`: what such a file holds, and how it becomes a model. `loading.py` finds the
+file, `saving.py` writes one, `empty_models.py` makes the shapes that are filled.
+"""
+
+from minigpt.pretrained.empty_models import empty_model, memory_needed
+from minigpt.pretrained.loading import download, from_pretrained
+from minigpt.pretrained.saving import save_pretrained
+from minigpt.pretrained.weights import load_weights
+
+__all__ = [
+    "download",
+    "empty_model",
+    "from_pretrained",
+    "load_weights",
+    "memory_needed",
+    "save_pretrained",
+]

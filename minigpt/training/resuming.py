@@ -1,0 +1,79 @@
+"""What a run must agree with to be continued, and what is said where it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+
+import torch
+
+from minigpt.config import require
+from minigpt.data import Data
+from minigpt.model import GPT
+from minigpt.training.checkpoints import read_notes
+from minigpt.training.config import Record, TrainConfig
+
+
+def check_fit(model: GPT, data: Data, config: TrainConfig) -> None:
+    """Raise ValueError for what would stop this run later, before it has begun."""
+    block_size = config.block_size or model.config.block_size
+    vocab_size = data.tokenizer.vocab_size
+    if block_size > model.config.block_size:
+        raise ValueError(
+            f"block_size is {block_size}; this model sees at most {model.config.block_size} tokens"
+        )
+    if vocab_size > model.config.vocab_size:
+        raise ValueError(
+            f"the data has {vocab_size} token ids and the model {model.config.vocab_size}; "
+            f"build it with GPTConfig(vocab_size={vocab_size})"
+        )
+    for split in ("train", "val"):
+        data.batch(split, block_size, 1, torch.Generator())  # raises if the text is too short
+
+
+def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict[str, dict]:
+    """Return what a checkpoint must agree with to be continued."""
+    return {
+        "model": asdict(model.config),
+        "data": {"name": data.name, "train_tokens": len(data.train)},
+        "training": json.loads(json.dumps(asdict(config))),  # tuples become lists, as in the file
+    }
+
+
+# These may differ when a run is resumed: they decide how long, where and how often we look.
+MAY_CHANGE = {"max_steps", "eval_interval", "eval_batches", "checkpoint_interval", "compile",
+              "device"}  # fmt: skip
+
+
+def find_history(checkpoint: str | os.PathLike | None, resume: bool, run: dict) -> list[Record]:
+    """Return the records of the run to be resumed; none if there is nothing to resume.
+
+    Raises ValueError if the checkpoint is of another run, or would be overwritten.
+    """
+    if checkpoint is None:
+        require(not resume, "checkpoint", None, "the path to resume from, with resume=True")
+        return []
+    require(not os.path.isdir(checkpoint), "checkpoint", checkpoint, "a file, not a folder")
+    if not os.path.exists(checkpoint):
+        return []
+    if not resume:
+        raise ValueError(
+            f"{checkpoint} holds a run already; resume=True continues it, another path "
+            "starts a new one"
+        )
+    notes = read_notes(checkpoint)
+    try:
+        saved = {part: dict(notes[part]) for part in run}
+        history = [Record(**record) for record in notes["history"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{checkpoint} is damaged: its notes give {error!r}") from None
+    for part, settings in run.items():
+        for name, now in settings.items():
+            then = saved[part].get(name)
+            if then != now and name not in MAY_CHANGE:
+                raise ValueError(
+                    f"{checkpoint} was made with {part} {name}={then!r}, not {now!r}; "
+                    "resume with the same settings, or start a new run at another path"
+                )
+    return history

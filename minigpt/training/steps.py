@@ -1,0 +1,87 @@
+"""The mathematics of a step: loss, gradient, clip, update, learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from minigpt.speed.compiling import compiled
+from minigpt.speed.precision import autocast
+from minigpt.training.optimizers import MuonWithAdamW
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean -log p(target), in nats per token: (B, T, V), (B, T) -> scalar.
+
+    A target of -100, as after the end of a document, is left out.
+    """
+    return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
+
+
+def model_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy of the model's logits, in nats per token."""
+    return cross_entropy(model(x), y)
+
+
+def lr_schedule(
+    step: int, *, max_lr: float, min_lr: float, warmup_steps: int, max_steps: int
+) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine down to min_lr.
+
+    >>> lr_schedule(1, max_lr=1.0, min_lr=0.1, warmup_steps=4, max_steps=100)
+    0.5
+    """
+    if step < warmup_steps:
+        return max_lr * (step + 1) / warmup_steps
+    if step >= max_steps:
+        return min_lr
+    progress = (step - warmup_steps) / (max_steps - warmup_steps)
+    return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def shares(batches: list[tuple[Tensor, Tensor]]) -> list[float]:
+    """Say which part of all targets each batch holds; a negative target is none."""
+    counts = [(y >= 0).sum().item() for _, y in batches]
+    return [count / sum(counts) for count in counts]
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | MuonWithAdamW,
+    batches: list[tuple[Tensor, Tensor]],
+    max_norm: float,
+    precision: str = "fp32",
+    loss_of: Callable[..., Tensor] = model_loss,
+) -> tuple[float, float]:
+    """Make one update from micro-batches, as from one large batch.
+
+    `loss_of` may be a compiled `model_loss`.
+    Returns the mean loss (nats per token) and the gradient's norm before clipping. Raises
+    FloatingPointError, before the update, if one of them is infinite or not a number.
+    """
+    optimizer.zero_grad()
+    total = 0.0
+    for (x, y), share in zip(batches, shares(batches)):
+        with autocast(model, x.device, precision):
+            loss = loss_of(model, x, y) * share
+        loss.backward()  # adds to the gradients
+        total += loss.item()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm).item()
+    if not (math.isfinite(total) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"the loss is {total} and its gradient's norm {norm}; the weights are still those of "
+            "the step before: lower max_lr, or give more warmup_steps"
+        )
+    optimizer.step()
+    return total, norm
+
+
+def compiled_loss() -> Callable[..., Tensor]:
+    """Return `model_loss`, to be compiled at its first call. Raises OSError without a compiler."""
+    # GELU's tanh, written with an exponential, takes half the time on CPUs. Old PyTorch cannot.
+    known = "cpp.use_decompose_tanh" in torch._inductor.list_options()
+    return compiled(model_loss, options={"cpp.use_decompose_tanh": True} if known else {})

@@ -1,0 +1,19 @@
+"""Pictures that stand still, drawn by matplotlib. Begin with `plots.py`."""
+
+from minigpt import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "plot_attention": "plots",
+        "plot_bars": "plots",
+        "plot_curve": "curves",
+        "plot_losses": "curves",
+        "plot_next_token": "plots",
+        "plot_shares": "shares",
+        "plot_stream": "stream",
+        "plot_surprise": "plots",
+        "plot_windows": "windows",
+        "use_style": "plots",
+    },
+)
