@@ -669,7 +669,9 @@ print(f"{len(choices)} choices, {total:.2f} nats, a chance of 1 in {math.exp(tot
 # %%
 from itertools import islice
 
-told = [-Stories.log_prob(s) for s in islice(Stories(package.VAL_SEED), 1000)]
+from minigpt.data.corpora import VAL_SEED
+
+told = [-Stories.log_prob(s) for s in islice(Stories(VAL_SEED), 1000)]
 print(f"mean of 1,000 stories: {sum(told) / 1000:.2f} nats; exactly: {Stories.entropy():.2f}")
 
 # %% [markdown]
