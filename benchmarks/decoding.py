@@ -117,7 +117,7 @@ def compile_seconds(model: GPT, idx: torch.Tensor) -> float:
     """Compile a model's step for this batch; return how long it took."""
     started = time.perf_counter()
     with torch.no_grad():
-        cache = new_cache(model, idx, model.config.block_size)
+        cache = new_cache(model, len(idx), model.config.block_size)
         model(idx, cache)
         compiled_step(model, idx.size(0))(idx[:, :1], cache)
     return round(time.perf_counter() - started, 1)

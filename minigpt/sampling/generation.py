@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,102 +16,53 @@ from minigpt.sampling.filters import next_token_distribution, sample_next_token
 from minigpt.speed.decoding import compiled_step
 
 
-def new_cache(model: GPT, idx: Tensor, max_new_tokens: int) -> KVCache:
-    """Make a cache just large enough for this generation."""
-    weight = model.transformer.wpe.weight  # the token table's may be whole numbers
-    room = min(model.config.block_size, idx.size(1) + max_new_tokens)
-    return KVCache(model.config, idx.size(0), room, device=weight.device, dtype=weight.dtype)
+class _NextLogits:
+    """What a model expects after a text that grows by a token a call: idx (B, T) -> (B, V).
 
+    The model sees the last block_size tokens. With a cache it reads only what it has not read yet,
+    until the text outgrows the cache: then every token has moved one position to the left, and
+    nothing cached is valid.
+    """
 
-def check_generator(generator, device: torch.device) -> None:
-    """Raise ValueError unless generator is a torch.Generator for that kind of device."""
-    if not isinstance(generator, torch.Generator):
-        raise ValueError(
-            f"generator is {generator!r}; it must be a torch.Generator, "
-            "as torch.Generator().manual_seed(1) makes it"
-        )
-    if generator.device.type != device.type:
-        raise ValueError(
-            f"generator is on {generator.device} and the model on {device}; "
-            f"make one with torch.Generator({device.type!r})"
-        )
+    def __init__(self, model: GPT, batch_size: int, longest: int, how: _Drawing) -> None:
+        self.model, self.block_size = model, model.config.block_size
+        # Compiled code wants the same room every time, so it gets all there is.
+        room = self.block_size if how.compile else min(self.block_size, longest)
+        self.cache = new_cache(model, batch_size, room) if how.use_cache else None
+        self.compiled = compiled_step(model, batch_size) if how.compile else None
 
-
-def check_generate_arguments(
-    model: GPT, idx, max_new_tokens, temperature, top_k, top_p, generator, stop_token
-) -> None:
-    """Raise ValueError for the first argument that is out of range, before any work is done."""
-    check_ids(idx, model.config)
-    device = model.device
-    if idx.device != device:
-        raise ValueError(f"idx is on {idx.device} and the model on {device}; move one with .to()")
-    check_whole("max_new_tokens", max_new_tokens, least=0)
-    if not (is_number(temperature) and 0 <= temperature < math.inf):
-        raise ValueError(f"temperature is {temperature!r}; it must be finite and at least 0")
-    next_token_distribution(torch.zeros(1), 1.0, top_k, top_p)  # raises as the loop would
-    if generator is not None:
-        check_generator(generator, device)
-    if stop_token is not None:
-        check_whole("stop_token", stop_token, least=0)
-        if stop_token >= model.config.vocab_size:
-            last = model.config.vocab_size - 1
-            raise ValueError(f"stop_token is {stop_token}; the ids of this model end at {last}")
+    def __call__(self, idx: Tensor) -> Tensor:
+        new, cache = idx[:, -self.block_size :], self.cache
+        if cache is not None:
+            if idx.size(1) > cache.room:
+                cache.clear()
+            new = new[:, cache.length :]
+            if self.compiled is not None and cache.length > 0:  # the prompt is read as always
+                return self.compiled(new, cache)
+        return self.model.lm_head(self.model.features(new, cache)[:, -1])
 
 
 @torch.no_grad()
-def stream(
-    model: GPT,
-    idx: Tensor,
-    max_new_tokens: int,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    generator: torch.Generator | None = None,
-    stop_token: int | None = None,
-    use_cache: bool = True,
-    compile: bool = False,
-) -> Iterator[Tensor]:
+def stream(model: GPT, idx: Tensor, max_new_tokens: int, **how) -> Iterator[Tensor]:
     """Yield the next token of every sequence, (B,) int64, as soon as it is drawn.
 
     Takes what `generate` takes. A row that has drawn stop_token repeats it; the stream ends when
     every row has. The model is in evaluation mode while the stream is open.
     """
-    check_generate_arguments(
-        model, idx, max_new_tokens, temperature, top_k, top_p, generator, stop_token
-    )
-    block_size = model.config.block_size
-    if compile and not use_cache:
-        raise ValueError("compile is True and use_cache False; only a step with the cache compiles")
-    # Compiled code wants the same room every time, so it gets all there is.
-    room = block_size if compile else max_new_tokens
-    cache = new_cache(model, idx, room) if use_cache else None
-    context = new = idx[:, -block_size:]  # all the model may see; the part it has not seen yet
-    stopped = torch.zeros(idx.size(0), dtype=torch.bool, device=idx.device)
-    compiled = compiled_step(model, idx.size(0)) if compile else None
+    how = _Drawing(**how)
+    how.check(model, idx, max_new_tokens)
+    next_logits = _NextLogits(model, len(idx), idx.size(1) + max_new_tokens, how)
+    stopped = torch.zeros(len(idx), dtype=torch.bool, device=idx.device)
     with evaluating(model):
         for _ in range(max_new_tokens):
-            if cache is None:
-                new = context
-            elif cache.length + new.size(1) > cache.room:
-                # Every token has moved one position to the left, so nothing cached is valid.
-                cache.clear()
-                new = context
-            if compiled is not None and cache.length > 0:  # the prompt is read as always
-                logits = compiled(new, cache)  # (B, V)
-            else:
-                logits = model.lm_head(model.features(new, cache)[:, -1])  # (B, V)
-            token = sample_next_token(
-                logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator
-            )
-            if stop_token is not None:
-                token = token.masked_fill(stopped, stop_token)
-                stopped |= token == stop_token
+            token = how.draw(next_logits(idx))
+            if how.stop_token is not None:
+                token = token.masked_fill(stopped, how.stop_token)
+                stopped |= token == how.stop_token
             yield token
-            if stop_token is not None and stopped.all():
+            if stopped.all():
                 return
-            new = token[:, None]
-            context = torch.cat([context, new], dim=1)[:, -block_size:]
+            idx = torch.cat([idx, token[:, None]], dim=1)
 
 
 def generate(
@@ -141,16 +93,71 @@ def generate(
     >>> generate(model, torch.tensor([[1, 2, 3]]), 20).shape
     torch.Size([1, 23])
     """
-    tokens = stream(
-        model,
-        idx,
-        max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        generator=generator,
-        stop_token=stop_token,
-        use_cache=use_cache,
-        compile=compile,
-    )
+    how = dict(temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
+               stop_token=stop_token, use_cache=use_cache, compile=compile)  # fmt: skip
+    tokens = stream(model, idx, max_new_tokens, **how)
     return torch.cat([idx, *(token[:, None] for token in tokens)], dim=1)
+
+
+def new_cache(model: GPT, batch_size: int, room: int) -> KVCache:
+    """Return an empty cache of `room` positions, where the model's weights are and as they are."""
+    weight = model.transformer.wpe.weight  # the token table's may be whole numbers
+    return KVCache(model.config, batch_size, room, device=weight.device, dtype=weight.dtype)
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """How each next token is drawn, as `generate` explains it; checked once, before the first."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    generator: torch.Generator | None = None
+    stop_token: int | None = None
+    use_cache: bool = True
+    compile: bool = False
+
+    def draw(self, logits: Tensor) -> Tensor:
+        """Draw a token for each row: (B, V) -> (B,) int64."""
+        return sample_next_token(
+            logits,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            generator=self.generator,
+        )
+
+    def check(self, model: GPT, idx: Tensor, max_new_tokens: int) -> None:
+        """Raise ValueError for the first argument that is out of range, before any work is done."""
+        check_ids(idx, model.config)
+        if idx.device != model.device:
+            places = f"idx is on {idx.device} and the model on {model.device}"
+            raise ValueError(f"{places}; move one with .to()")
+        check_whole("max_new_tokens", max_new_tokens, least=0)
+        if not (is_number(self.temperature) and 0 <= self.temperature < math.inf):
+            said = f"temperature is {self.temperature!r}"
+            raise ValueError(f"{said}; it must be finite and at least 0")
+        next_token_distribution(torch.zeros(1), 1.0, self.top_k, self.top_p)  # as the loop would
+        if self.generator is not None:
+            check_generator(self.generator, model.device)
+        if self.stop_token is not None:
+            check_whole("stop_token", self.stop_token, least=0)
+            if self.stop_token >= (size := model.config.vocab_size):
+                said = f"stop_token is {self.stop_token}"
+                raise ValueError(f"{said}; the ids of this model end at {size - 1}")
+        if self.compile and not self.use_cache:
+            raise ValueError("compile is True and use_cache False; without a cache none compiles")
+
+
+def check_generator(generator: torch.Generator, device: torch.device) -> None:
+    """Raise ValueError unless generator is a torch.Generator for that kind of device."""
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"generator is {generator!r}; it must be a torch.Generator, "
+            "as torch.Generator().manual_seed(1) makes it"
+        )
+    if generator.device.type != device.type:
+        raise ValueError(
+            f"generator is on {generator.device} and the model on {device}; "
+            f"make one with torch.Generator({device.type!r})"
+        )
