@@ -113,10 +113,32 @@ def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> d
     return made
 
 
+def learn_merges_slowly(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, int]]:
+    """Merge the most frequent pair, again and again: the readable twin of `learn_merges`.
+
+    Every pair is counted anew for every merge, so its time grows with merges times text.
+    """
+    words = [(to_tokens(word), count) for word, count in word_counts.items()]
+    merges = []
+    while len(merges) < n_merges:
+        pair_counts = Counter()
+        for word, count in words:
+            for pair in pairs(word):
+                pair_counts[pair] += count
+        if not pair_counts:
+            break
+        best = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair))  # ties: lower ids
+        new = chr(256 + len(merges))
+        merges.append((ord(best[0]), ord(best[1])))
+        words = [(word.replace(best, new), count) for word, count in words]
+    return merges
+
+
 def learn_merges(word_counts: dict[str, int], n_merges: int) -> list[tuple[int, int]]:
     """Merge the most frequent pair, again and again, and return the pairs of ids in that order.
 
     Equally frequent pairs go by the lower ids. Fewer are returned if every word is one token.
+    A merge visits only the words that hold its pair.
 
     >>> learn_merges({"aaab": 1, "ab": 2}, n_merges=2)  # first a + b, then a + a
     [(64, 65), (64, 64)]

@@ -18,20 +18,20 @@ from minigpt.model import GPT
 REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
 
 
-def parts_of(optimizer) -> list[torch.optim.Optimizer]:
+def optimizers_in(optimizer) -> list[torch.optim.Optimizer]:
     """Return the optimizers that an optimizer is made of: usually itself."""
-    return getattr(optimizer, "parts", [optimizer])
+    return getattr(optimizer, "optimizers", [optimizer])
 
 
 def named_states(model: GPT, optimizer) -> list[tuple[str, str, Tensor, dict]]:
     """List what the optimizer remembers: the tensor's name and key, its weight, where it is."""
     names = {weight: name for name, weight in model.named_parameters()}
     return [
-        (f"optimizer.{names[weight]}.{key}", key, weight, part.state[weight])
-        for part in parts_of(optimizer)
-        for group in part.param_groups
+        (f"optimizer.{names[weight]}.{key}", key, weight, each.state[weight])
+        for each in optimizers_in(optimizer)
+        for group in each.param_groups
         for weight in group["params"]
-        for key in REMEMBERED[type(part).__name__]
+        for key in REMEMBERED[type(each).__name__]
     ]
 
 

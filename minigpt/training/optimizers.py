@@ -39,7 +39,7 @@ class MuonWithAdamW:
         groups = parameter_groups(model, config.weight_decay)
         for group in groups:
             group["params"] = [p for p in group["params"] if id(p) not in taken]
-        self.parts = [
+        self.optimizers = [
             torch.optim.Muon(
                 [{"params": inside}],
                 weight_decay=config.weight_decay,
@@ -47,15 +47,15 @@ class MuonWithAdamW:
             ),
             torch.optim.AdamW(groups, betas=config.betas, fused=True),
         ]
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
+        self.param_groups = [group for each in self.optimizers for group in each.param_groups]
 
     def zero_grad(self) -> None:
-        for part in self.parts:
-            part.zero_grad()
+        for each in self.optimizers:
+            each.zero_grad()
 
     def step(self) -> None:
-        for part in self.parts:
-            part.step()
+        for each in self.optimizers:
+            each.step()
 
 
 def make_optimizer(model: GPT, config: TrainConfig) -> torch.optim.Optimizer | MuonWithAdamW:

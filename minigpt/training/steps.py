@@ -39,8 +39,8 @@ def lr_schedule(
         return max_lr * (step + 1) / warmup_steps
     if step >= max_steps:
         return min_lr
-    progress = (step - warmup_steps) / (max_steps - warmup_steps)
-    return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
+    done = (step - warmup_steps) / (max_steps - warmup_steps)
+    return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
 def shares(batches: list[tuple[Tensor, Tensor]]) -> list[float]:

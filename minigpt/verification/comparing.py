@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from minigpt.verification.divergence import BLOCK_NAME, Scene, Seen, difference, likely_cause
+from minigpt.verification.divergence import (
+    BLOCK_NAME,
+    Scene,
+    Seen,
+    largest_difference,
+    likely_cause,
+)
 from minigpt.verification.suspects import bias_of, matrix_of
 
 # Where to look in a block, in the order of the calculation: what we call the place, the module
@@ -141,7 +147,7 @@ def compare(mine: Seen, right: Seen, place: Place, tolerance: float) -> Row:
     a, b = mine.get(tuple(key)), right.get(tuple(key))
     if a is None or b is None:
         return Row(name, None, 0.0)
-    return Row(name, difference(a, b), tolerance * b.nan_to_num().abs().max().item())
+    return Row(name, largest_difference(a, b), tolerance * b.nan_to_num().abs().max().item())
 
 
 def compare_all(mine: Seen, right: Seen, places: list[Place], tolerance: float) -> list[Row]:

@@ -16,7 +16,7 @@ BLOCK_NAME = r"transformer\.h\.\d+"
 Seen = dict[tuple[str, str], Tensor]  # (module, "in" or "out") -> value
 
 
-def difference(mine: Tensor, right: Tensor) -> float:
+def largest_difference(mine: Tensor, right: Tensor) -> float:
     """Return the largest absolute difference; infinite if the shapes differ or one is NaN."""
     if mine.shape != right.shape:
         if mine.numel() != right.numel() or mine.shape[-1:] != right.shape[-1:]:
@@ -104,7 +104,9 @@ class Scene:
     def norm(self) -> Suspects:
         """Suspects for a LayerNorm; its name is the place's."""
         x = self.right[self.place, "in"]
-        elsewhere = difference(self.mine.get((self.place, "in"), x), x) > 0  # it normalised others
+        elsewhere = (
+            largest_difference(self.mine.get((self.place, "in"), x), x) > 0
+        )  # it normalised others
         after = "LayerNorm comes after its sublayer, not before it (post-norm)"
         yield after if elsewhere else "LayerNorm is missing", x
         yield from suspects.of_norm(x, self.layer(self.place))
@@ -152,7 +154,7 @@ def likely_cause(scene: Scene, wrong: Tensor, allowed: float) -> str | None:
     try:
         with torch.no_grad():
             for mistake, value in scene.suspects():
-                error = difference(wrong, value)
+                error = largest_difference(wrong, value)
                 if error < best or (cause is None and error == best):
                     best, cause = error, mistake
     except (AttributeError, KeyError):  # a module that one of the two lacks cannot testify

@@ -43,7 +43,7 @@ class Run:
         """A copy of all that a checkpoint may change."""
         held = {f"weight.{name}": w.detach() for name, w in self.model.named_parameters()}
         names = {w: name for name, w in self.model.named_parameters()}
-        for part in getattr(self.optimizer, "parts", [self.optimizer]):
+        for part in getattr(self.optimizer, "optimizers", [self.optimizer]):
             for weight, state in part.state.items():
                 held |= {f"{names[weight]}.{key}": value for key, value in state.items()}
         held["generator"] = self.generator.get_state()
@@ -125,7 +125,7 @@ def test_optimizer_states_take_their_weights_memory_layout(saved, kind):
         for linear in (block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj):
             linear.weight.data = linear.weight.data.t().contiguous().t()
     load_checkpoint(path, *other.parts)
-    for part in getattr(other.optimizer, "parts", [other.optimizer]):
+    for part in getattr(other.optimizer, "optimizers", [other.optimizer]):
         for weight, state in part.state.items():
             for key, value in state.items():
                 assert key == "step" or value.stride() == weight.stride(), key
