@@ -1,4 +1,4 @@
-// minigpt/sampling.py once more, for the browser: the same tokens kept, the same probabilities.
+// minigpt/sampling/filters.py once more, for the browser: the same tokens kept, the same probabilities.
 // Each step is done in the precision that PyTorch does it in; tests hold the two together.
 
 const IDS = 2 ** 21; // more than any vocabulary has; a key of 32 bits and an id fit a double
