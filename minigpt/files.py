@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 PACKAGE = Path(__file__).parent
 ASSETS = PACKAGE / "assets"
 STORYTELLER = ASSETS / "storyteller"  # the model that ships with the course
 CHECKPOINT = "minigpt-checkpoint-1"  # what a file of ours says it is
+CANNOT_TELL = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES)
 TIMEOUT = 30  # seconds without a byte before a download gives up
 
 
@@ -26,25 +28,25 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}.tmp")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())  # on disk before it takes the name: a power cut finds it whole
-        temporary.chmod(0o666 & ~current_umask())  # mkstemp makes files that only we can read
+        put_on_disk(temporary)  # before it takes the name: a power cut finds it whole
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def current_umask() -> int:
-    """Return the permissions that new files go without; reading it means setting it twice."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+def put_on_disk(path: Path) -> None:
+    """Wait until a file is on the disk, where the drive can tell: some network drives cannot."""
+    with open(path, "rb+") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in CANNOT_TELL:
+                raise
 
 
 def fetch(url: str, path: Path, sha256: str) -> None:

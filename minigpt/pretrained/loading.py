@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -9,15 +10,18 @@ import torch
 
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.devices import choose_device, in_words, memory_available
-from minigpt.files import STORYTELLER
+from minigpt.files import STORYTELLER, read_text
 from minigpt.model import GPT
 from minigpt.pretrained.empty_models import empty_model
+from minigpt.pretrained.hub import download
+from minigpt.pretrained.names import settled
+from minigpt.pretrained.sizes import find_config
 from minigpt.pretrained.vocabulary import find_tokenizer
 from minigpt.pretrained.weights import (
     CONV1D,
+    INDEX,
     TABLE,
     WEIGHTS,
-    find_config,
     load_weights,
     our_names,
     read_weights,
@@ -25,37 +29,7 @@ from minigpt.pretrained.weights import (
 from minigpt.speed.quantization import quantize as quantized
 from minigpt.tokenizer import Tokenizer
 
-HUB = "https://huggingface.co"
-
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-
-
-def download(name: str) -> Path:
-    """Return the file with a released model's weights, from the hub's cache or else the hub.
-
-    HF_ENDPOINT names a mirror, HF_HOME where the cache lies. A second call needs no network.
-    Raises ConnectionError, with the ways around it, if the file cannot be had.
-    """
-    # Here, because they are slow to import.
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub import try_to_load_from_cache as find_in_cache
-
-    repository = f"openai-community/{name}"
-    cached = find_in_cache(repository, WEIGHTS)
-    if isinstance(cached, str):  # these weights have not changed since 2019: no need to ask
-        return Path(cached)
-    hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
-    try:  # without your token: everyone may read these files, and a mirror need not know you
-        # Asked first, because it fails at once where the download would retry for half a minute.
-        get_hf_file_metadata(hf_hub_url(repository, WEIGHTS, endpoint=hub), token=False, timeout=10)
-        return Path(hf_hub_download(repository, WEIGHTS, endpoint=hub, token=False))
-    except Exception as error:  # the libraries below raise dozens of kinds
-        raise ConnectionError(
-            f"{name} could not be downloaded from {hub} ({type(error).__name__}: {error}).\n"
-            "Through a mirror: set the environment variable HF_ENDPOINT to its address, try again."
-            f"\nBy hand: get {HUB}/{repository}/resolve/main/{WEIGHTS} in any way, on any machine, "
-            f"and give its path: from_pretrained('folder/{WEIGHTS}')."
-        ) from error
 
 
 def local_file(given: str | os.PathLike) -> Path:
@@ -66,14 +40,19 @@ def local_file(given: str | os.PathLike) -> Path:
     path = Path(given).expanduser()
     if path.is_file():
         return path
-    if (path / WEIGHTS).is_file():
-        return path / WEIGHTS
+    if (path / "refs" / "main").is_file():  # the hub's cache: refs name the snapshot that is newest
+        path = path / "snapshots" / read_text(path / "refs" / "main").strip()
+    for name in (WEIGHTS, INDEX):
+        if (path / name).is_file():
+            return path / name
     if path.is_dir():
         found = ", ".join(sorted(file.name for file in path.iterdir())[:9]) or "nothing"
         raise FileNotFoundError(f"the folder {path} has no {WEIGHTS}; it holds: {found}")
     if isinstance(given, os.PathLike) or path.suffix or "/" in given or os.sep in given:
         raise FileNotFoundError(f"there is no file or folder {path}; give {accepted}")
-    raise ValueError(f"there is no model {given!r}; give {accepted}")
+    near = difflib.get_close_matches(str(given).lower(), [*PRESETS, "storyteller"], n=1)
+    meant = f"did you mean {near[0]!r}? Otherwise give" if near else "give"
+    raise ValueError(f"there is no model {given!r}; {meant} {accepted}")
 
 
 def ask_for_room(
@@ -112,7 +91,7 @@ def load_file(
 ) -> GPT:
     """Fill an empty model (None: one of the sizes that the file says) from a file."""
     tensors, notes = read_weights(path)
-    tensors = our_names(tensors)
+    tensors = our_names(settled(tensors))
     if model is None:
         config, source = find_config(path, tensors, notes)
         model = empty_model(config)
@@ -148,6 +127,8 @@ def from_pretrained(
     if quantize not in (None, "int8"):
         raise ValueError(f"quantize is {quantize!r}; it must be 'int8', or None for no rounding")
     device = choose_device(str(device))
+    if isinstance(name_or_path, str) and not os.path.exists(name_or_path):
+        name_or_path = name_or_path.removeprefix("openai-community/")  # as the hub has it
     model = None
     if isinstance(name_or_path, str) and name_or_path in PRESETS:
         model = empty_model(GPTConfig.preset(name_or_path))

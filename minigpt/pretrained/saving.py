@@ -12,12 +12,13 @@ from safetensors.torch import save_file
 
 from minigpt.files import atomic_write
 from minigpt.model import GPT
+from minigpt.pretrained.sizes import config_for_hub
 from minigpt.pretrained.weights import (
     CONV1D,
     HEAD,
     WEIGHTS,
-    config_for_hub,
 )
+from minigpt.speed.compiling import unwrapped
 from minigpt.speed.quantization import is_quantized
 from minigpt.tokenizer import Tokenizer
 
@@ -43,6 +44,7 @@ def save_pretrained(
     Each file is replaced in one step, none before all are written. On Windows a file from which a
     model is still loaded cannot be replaced: choose another folder.
     """
+    model = unwrapped(model)
     if is_quantized(model):
         raise ValueError("the model's weights are rounded to int8; save the one it was made from")
     model.check_tied()

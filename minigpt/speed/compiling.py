@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FunctionType
 
 import torch
+from torch import nn
 
 
 def check_compiler() -> None:
@@ -40,3 +41,12 @@ def compiled(function: Callable, **settings) -> Callable:
     # copy, so that many models can be compiled in one process.
     own = FunctionType(function.__code__.replace(), function.__globals__)
     return torch.compile(own, dynamic=False, **settings)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model inside torch.compile's wrapper, DistributedDataParallel or DataParallel."""
+    while isinstance(
+        inside := getattr(model, "_orig_mod", getattr(model, "module", None)), nn.Module
+    ):
+        model = inside
+    return model

@@ -13,6 +13,7 @@ from torch import Tensor
 from minigpt.files import CHECKPOINT as FORMAT
 from minigpt.files import atomic_write
 from minigpt.model import GPT
+from minigpt.speed.compiling import unwrapped
 
 # What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
 REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
@@ -25,7 +26,7 @@ def optimizers_in(optimizer) -> list[torch.optim.Optimizer]:
 
 def named_states(model: GPT, optimizer) -> list[tuple[str, str, Tensor, dict]]:
     """List what the optimizer remembers: the tensor's name and key, its weight, where it is."""
-    names = {weight: name for name, weight in model.named_parameters()}
+    names = {weight: name for name, weight in unwrapped(model).named_parameters()}
     return [
         (f"optimizer.{names[weight]}.{key}", key, weight, each.state[weight])
         for each in optimizers_in(optimizer)
@@ -51,7 +52,7 @@ def save_checkpoint(
     The optimizer has made a step at least. The file is replaced in one step too: at every moment
     it is the old one or the new one, whole.
     """
-    tensors = {f"model.{name}": weight for name, weight in model.named_parameters()}
+    tensors = {f"model.{name}": weight for name, weight in unwrapped(model).named_parameters()}
     tensors |= {name: state[key] for name, key, _, state in named_states(model, optimizer)}
     tensors |= random_states(generator)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -92,7 +93,7 @@ def describe_tensor(tensor: Tensor | None) -> str:
 
 def check_tensors(path: str | os.PathLike, saved: dict, model: GPT, optimizer) -> None:
     """Raise ValueError unless the tensors of a checkpoint are those this run would have saved."""
-    expected = {f"model.{name}": weight for name, weight in model.named_parameters()}
+    expected = {f"model.{name}": weight for name, weight in unwrapped(model).named_parameters()}
     for name, key, weight, _ in named_states(model, optimizer):
         expected[name] = torch.zeros(()) if key == "step" else weight
     expected |= random_states(torch.Generator())
@@ -117,7 +118,7 @@ def load_checkpoint(
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     check_tensors(path, tensors, model, optimizer)
     with torch.no_grad():
-        for name, weight in model.named_parameters():
+        for name, weight in unwrapped(model).named_parameters():
             weight.copy_(tensors[f"model.{name}"])
         for name, key, weight, state in named_states(model, optimizer):
             # A copy, because a tensor from the file keeps it mapped, and so not replaceable. In
