@@ -4,6 +4,10 @@ import torch
 from torch import nn
 
 from minigpt.config import GPTConfig
+from minigpt.model import explicit_attention, fused_attention
+
+TINY = GPTConfig(vocab_size=37, block_size=12, n_layer=3, n_head=4, n_embd=16)
+ATTENTIONS = [fused_attention, explicit_attention]
 
 
 def lively(model: nn.Module, std: float = 0.3, vectors: float | None = None, seed: int = 0):

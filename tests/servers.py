@@ -18,7 +18,7 @@ def running_server(handler: type[Handler], **state):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     for name, value in state.items():
         setattr(server, name, value)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     server.address = f"http://127.0.0.1:{server.server_port}/"
     yield server

@@ -6,11 +6,7 @@ import torch
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.devices import memory_available
 from minigpt.model import GPT
-from minigpt.pretrained import (
-    from_pretrained,
-    memory_needed,
-    save_pretrained,
-)
+from minigpt.pretrained import from_pretrained, memory_needed, save_pretrained
 from minigpt.sampling import generate
 from minigpt.verification import verify
 from tests.models import lively, some_ids

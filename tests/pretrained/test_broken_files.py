@@ -8,11 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from minigpt.pretrained import (
-    from_pretrained,
-)
-
-# --- Wrong tensors ----------------------------------------------------------------------------
+from minigpt.pretrained import from_pretrained
 
 
 def test_a_training_checkpoint_is_told_apart(tmp_path):
@@ -20,9 +16,6 @@ def test_a_training_checkpoint_is_told_apart(tmp_path):
     save_file({"model.x": torch.ones(2)}, path, {"format": "minigpt-checkpoint-1", "notes": "{}"})
     with pytest.raises(ValueError, match=r"training run.*save_pretrained"):
         from_pretrained(path, verbose=False)
-
-
-# --- Wrong files ------------------------------------------------------------------------------
 
 
 def header(text, data=b""):

@@ -7,9 +7,7 @@ import torch
 
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.model import GPT
-from minigpt.pretrained import (
-    from_pretrained,
-)
+from minigpt.pretrained import from_pretrained
 from tests.models import lively, some_ids
 from tests.pretrained.files import SMALL, hub_tensors, write
 from tests.servers import Handler, running_server

@@ -3,9 +3,7 @@
 import torch
 
 from minigpt.config import GPTConfig
-from minigpt.pretrained import (
-    memory_needed,
-)
+from minigpt.pretrained import memory_needed
 
 
 def test_memory_needed_is_what_the_weights_take():

@@ -7,12 +7,7 @@ import torch
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.pretrained import (
-    from_pretrained,
-    loading,
-    memory_needed,
-    save_pretrained,
-)
+from minigpt.pretrained import from_pretrained, loading, memory_needed, save_pretrained
 from minigpt.tokenizer import Tokenizer
 from tests.models import lively, some_ids
 from tests.pretrained.files import SMALL, hub_tensors, write
@@ -69,7 +64,7 @@ def test_a_file_in_bfloat16_stays_in_bfloat16(tmp_path):
     assert model.lm_head.weight.dtype == torch.bfloat16
 
 
-# --- Wrong files ------------------------------------------------------------------------------
+# --- Which file -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["gpt3", "gpt-2", "GPT2", "", None, 3, ["gpt2"]])
@@ -163,9 +158,6 @@ def test_the_storyteller_is_a_folder_that_comes_along(tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "STORYTELLER", tmp_path)
     loaded, read = from_pretrained("storyteller", verbose=False)
     assert read == tokenizer and torch.equal(loaded.lm_head.weight, model.lm_head.weight)
-
-
-# --- A hub of our own, at 127.0.0.1 -----------------------------------------------------------
 
 
 def test_16_bit_weights_lie_as_one_row_reads_them_fastest(small):

@@ -10,15 +10,10 @@ from safetensors.torch import load_file
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.pretrained import (
-    from_pretrained,
-    save_pretrained,
-)
+from minigpt.pretrained import from_pretrained, save_pretrained
 from minigpt.tokenizer import Tokenizer
 from tests.models import lively, some_ids
 from tests.pretrained.files import SMALL, hub_tensors
-
-# --- Against transformers ---------------------------------------------------------------------
 
 
 def test_the_same_model_is_saved_as_the_same_bytes(tmp_path):
@@ -28,9 +23,6 @@ def test_the_same_model_is_saved_as_the_same_bytes(tmp_path):
         save_pretrained(model, tmp_path / str(i))
         saved.add((tmp_path / str(i) / "model.safetensors").read_bytes())
     assert len(saved) == 1
-
-
-# --- Saving -----------------------------------------------------------------------------------
 
 
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path):

@@ -8,10 +8,7 @@ import torch
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.pretrained import (
-    from_pretrained,
-    load_weights,
-)
+from minigpt.pretrained import from_pretrained, load_weights
 from tests.models import some_ids
 from tests.pretrained.files import SMALL, hub_tensors, write
 
