@@ -118,14 +118,3 @@ def pytest_terminal_summary(terminalreporter):
         for wrong, said, count in cells:
             if wrong != said:
                 terminalreporter.line(f"    {wrong} was taken for {said}: {count} times")
-
-
-@pytest.fixture
-def compiler():
-    """Whatever torch.compile needs is here; otherwise the test is skipped."""
-    from minigpt.speed import check_compiler
-
-    try:
-        check_compiler()
-    except OSError as error:
-        pytest.skip(str(error))
