@@ -1,8 +1,9 @@
-"""Writing files so that a crash, a full disk or a second process never leaves half of one."""
+"""Files: read in one way; written so that no crash, full disk or neighbour leaves half of one."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import urllib.request
@@ -65,3 +66,28 @@ def fetch(url: str, path: Path, sha256: str) -> None:
             raise ValueError(f"it broke off after {bar.n:,} of {size:,} bytes")
         if digest.hexdigest() != sha256:
             raise ValueError(f"its sha256 is {digest.hexdigest()}, expected {sha256}")
+
+
+def read_text(path: str | os.PathLike) -> str:
+    r"""Return the text of a UTF-8 file, with \n for its line ends, without a byte order mark.
+
+    Editors on Windows put that mark first. Raises ValueError for a file that is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 ({error.reason} at byte {error.start}); "
+            "open it in an editor and save it as UTF-8"
+        ) from None
+
+
+def parse_json(text: str, source: str) -> dict:
+    """Return the dictionary that a JSON text describes."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{source} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{source} must be a JSON object, {{...}}, not {values!r:.40}")
+    return values

@@ -61,3 +61,18 @@ class KVCache:
         """Forget every position; the memory is kept."""
         for layer in self.layers:
             layer.length = 0
+
+
+def check_room(idx: Tensor, config: GPTConfig, cache: KVCache | None) -> None:
+    """Raise ValueError unless idx fits in the context, behind what the cache holds."""
+    start, room = (0, config.block_size) if cache is None else (cache.length, cache.room)
+    if start + idx.size(1) > room:
+        raise ValueError(
+            f"{start + idx.size(1)} positions do not fit in {room}; keep the last {room} tokens, "
+            "or let generate() crop the context"
+        )
+    if cache is not None and idx.size(0) != cache.batch_size:
+        raise ValueError(
+            f"idx holds {idx.size(0)} sequences and the cache {cache.batch_size}; "
+            f"make one with KVCache(config, batch_size={idx.size(0)})"
+        )

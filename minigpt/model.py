@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.kv_cache import KVCache, LayerCache
+from minigpt.kv_cache import KVCache, LayerCache, check_room
 
 
 class Linear(nn.Linear):
@@ -171,30 +171,16 @@ def check_ids(idx: Tensor, config: GPTConfig) -> None:
             )
 
 
-def check_room(idx: Tensor, config: GPTConfig, cache: KVCache | None) -> None:
-    """Raise ValueError unless idx fits in the context, behind what the cache holds."""
-    start, room = (0, config.block_size) if cache is None else (cache.length, cache.room)
-    if start + idx.size(1) > room:
-        raise ValueError(
-            f"{start + idx.size(1)} positions do not fit in {room}; keep the last {room} tokens, "
-            "or let generate() crop the context"
-        )
-    if cache is not None and idx.size(0) != cache.batch_size:
-        raise ValueError(
-            f"idx holds {idx.size(0)} sequences and the cache {cache.batch_size}; "
-            f"make one with KVCache(config, batch_size={idx.size(0)})"
-        )
-
-
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model in evaluation mode (no dropout) for a while, then back as it was."""
-    was_training = model.training
+    """Put every module of a model in evaluation mode (no dropout), and back in its own mode."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
 
 
 class GPT(nn.Module):
@@ -219,6 +205,7 @@ class GPT(nn.Module):
         )
         self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)
         self.lm_head.weight = self.transformer.wte.weight  # tied: one matrix, used twice
+        self.known_ids = config.vocab_size  # a padded vocabulary has more; they are never drawn
 
     def forward(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
         """Return the logits of every next token: (B, T) int64 -> (B, T, V).
@@ -254,3 +241,12 @@ class GPT(nn.Module):
     def num_parameters(self) -> int:
         """Count the weights; the tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def check_tied(self) -> None:
+        """Raise ValueError unless the head and the token table are one matrix, as in GPT-2."""
+        if self.lm_head.weight is not self.transformer.wte.weight:
+            raise ValueError(
+                "lm_head.weight is no longer transformer.wte.weight, as after load_state_dict(..., "
+                "assign=True); GPT-2 uses one matrix for both. Tie them again: "
+                "model.lm_head.weight = model.transformer.wte.weight"
+            )

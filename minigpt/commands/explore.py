@@ -11,6 +11,7 @@ from minigpt.commands.generate import read_prompt
 from minigpt.commands.lab import lab_command, serve
 from minigpt.commands.verify import find_file
 from minigpt.config import PRESETS
+from minigpt.files import read_text
 from minigpt.tokenizer import END_OF_TEXT, checked_text
 
 STORY = (
@@ -94,7 +95,7 @@ def notebook_text(sources: list[tuple[str, str]]) -> str:
 def holds(file: Path, sources: list[tuple[str, str]]) -> bool:
     """Say whether a notebook has just these cells, run or not."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        found = json.loads(read_text(file))["cells"]
         return [(cell["cell_type"], "".join(cell["source"])) for cell in found] == sources
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False  # whatever it is, it is not ours to touch

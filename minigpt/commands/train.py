@@ -12,7 +12,7 @@ from minigpt.commands.generate import write_sample
 from minigpt.config import GPTConfig
 from minigpt.data import Data, load_data
 from minigpt.data.corpora import TEXTS
-from minigpt.files import atomic_write
+from minigpt.files import atomic_write, read_text
 from minigpt.model import GPT
 from minigpt.pretrained import save_pretrained
 from minigpt.pretrained.weights import WEIGHTS
@@ -81,7 +81,7 @@ def read_settings(folder: Path) -> dict:
     if not file.is_file():
         raise FileNotFoundError(f"there is no run to resume in {folder}: it has no {SETTINGS}")
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None
     if not isinstance(saved, dict) or saved.keys() != DEFAULTS.keys():

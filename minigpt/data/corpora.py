@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minigpt import files
 from minigpt.config import check_whole
 from minigpt.data.batches import Data
 from minigpt.data.cache import cache_folder, cached_ids, cached_tokenizer, digest
@@ -56,13 +57,7 @@ def read_text(path: str | os.PathLike) -> str:
             f"there is no file {path}; give the path of a text file, "
             "or one of the names stories, python-docs, shakespeare"
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # sig: drop the mark that Notepad puts first
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 ({error.reason} at byte {error.start}); "
-            "open it in an editor and save it as UTF-8"
-        ) from None
+    text = files.read_text(path)
     if len(text) < SHORTEST:
         raise ValueError(f"{path} holds {len(text)} characters; it must be at least {SHORTEST}")
     return text

@@ -12,6 +12,7 @@ from minigpt.devices import choose_device, in_words, memory_available
 from minigpt.files import STORYTELLER
 from minigpt.model import GPT
 from minigpt.pretrained.empty_models import empty_model
+from minigpt.pretrained.vocabulary import find_tokenizer
 from minigpt.pretrained.weights import (
     CONV1D,
     TABLE,
@@ -19,7 +20,6 @@ from minigpt.pretrained.weights import (
     find_config,
     load_weights,
     our_names,
-    parse_json,
     read_weights,
 )
 from minigpt.speed.quantization import quantize as quantized
@@ -125,23 +125,6 @@ def load_file(
     return model.eval()
 
 
-def find_tokenizer(path: Path, config: GPTConfig) -> Tokenizer | None:
-    """Return the tokenizer saved beside the weights, else GPT-2's if the vocabulary is its size."""
-    beside = path.with_name("tokenizer.json")
-    if beside.is_file() and "model" not in parse_json(beside.read_text("utf-8"), str(beside)):
-        tokenizer = Tokenizer.load(beside)
-    elif config.vocab_size == GPTConfig.vocab_size:  # the hub's own tokenizer.json says the same
-        tokenizer = Tokenizer.gpt2()
-    else:
-        return None
-    if tokenizer.vocab_size > config.vocab_size:
-        raise ValueError(
-            f"{beside} has {tokenizer.vocab_size} ids, the model {config.vocab_size}: "
-            "they do not belong together"
-        )
-    return tokenizer
-
-
 def from_pretrained(
     name_or_path: str | os.PathLike,
     *,
@@ -177,6 +160,9 @@ def from_pretrained(
         model = load_file(path, model, dtype, device, verbose)
         if quantize:
             model = quantized(model)
-        return model, find_tokenizer(path, model.config)
+        tokenizer = find_tokenizer(path, model.config, verbose)
     except ValueError as error:
         raise ValueError(f"{path} cannot be used: {error}") from None
+    if tokenizer is not None:
+        model.known_ids = tokenizer.vocab_size
+    return model, tokenizer

@@ -45,6 +45,7 @@ def save_pretrained(
     """
     if is_quantized(model):
         raise ValueError("the model's weights are rounded to int8; save the one it was made from")
+    model.check_tied()
     folder, config = Path(folder), model.config
     weights = dict(model.named_parameters(remove_duplicate=False))
     del weights[HEAD]  # tied: one matrix, stored once

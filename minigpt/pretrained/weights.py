@@ -7,7 +7,6 @@ nn.Linear keeps (out, in). So loading is a transpose, and a transpose copies not
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.files import CHECKPOINT as FORMAT
+from minigpt.files import parse_json, read_text
 
 WEIGHTS = "model.safetensors"  # what the hub calls a file of weights
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
@@ -68,17 +68,6 @@ def what_is(path: Path) -> str:
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page, most likely an error message saved under this name"
     return "it is not a safetensors file"
-
-
-def parse_json(text: str, source: str) -> dict:
-    """Return the dictionary that a JSON text describes."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{source} is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{source} must be a JSON object, {{...}}, not {values!r:.40}")
-    return values
 
 
 def our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -169,7 +158,7 @@ def find_config(
         config = GPTConfig.from_dict(parse_json(notes["config"], source))
     elif beside.is_file():
         source = "config.json"
-        config = config_from_hub(parse_json(beside.read_text(encoding="utf-8"), source))
+        config = config_from_hub(parse_json(read_text(beside), source))
     else:
         source = "its shapes, taking heads to be 64 wide"
         config = config_from_shapes(named)

@@ -72,8 +72,16 @@ def next_token_distribution(
 
     Temperature first, then top-k, then top-p of what is left. Temperature 0 is greedy: all
     probability on the largest logit (of equal ones, the lowest id).
+    Raises ValueError for logits that are no scores: NaN, infinite, or -inf for every token.
     """
     logits = logits.float()
+    largest = logits.amax(dim=-1, keepdim=True)  # NaN if any is
+    if not largest.isfinite().all():
+        raise ValueError(
+            "the model's logits are not all numbers (NaN or infinite): it has diverged, or its "
+            "weights are damaged. Take an earlier checkpoint, or train with a lower max_lr"
+        )
+    logits = logits - largest  # the same distribution, and no temperature makes it overflow
     if is_number(temperature) and temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(dim=-1, keepdim=True), 1.0)
     logits = apply_temperature(logits, temperature)

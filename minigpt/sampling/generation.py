@@ -55,7 +55,7 @@ def stream(model: GPT, idx: Tensor, max_new_tokens: int, **how) -> Iterator[Tens
     stopped = torch.zeros(len(idx), dtype=torch.bool, device=idx.device)
     with evaluating(model):
         for _ in range(max_new_tokens):
-            token = how.draw(next_logits(idx))
+            token = how.draw(next_logits(idx)[:, : model.known_ids])
             if how.stop_token is not None:
                 token = token.masked_fill(stopped, how.stop_token)
                 stopped |= token == how.stop_token
@@ -67,7 +67,7 @@ def stream(model: GPT, idx: Tensor, max_new_tokens: int, **how) -> Iterator[Tens
 
 def generate(
     model: GPT,
-    idx: Tensor,
+    idx: Tensor | list[Tensor],
     max_new_tokens: int,
     *,
     temperature: float = 1.0,
@@ -77,8 +77,11 @@ def generate(
     stop_token: int | None = None,
     use_cache: bool = True,
     compile: bool = False,
-) -> Tensor:
+) -> Tensor | list[Tensor]:
     """Continue each sequence: (B, T) int64 -> (B, T + new), the prompt included.
+
+    Texts of different lengths come as a list of rows, (T,) each, and so do their continuations:
+    each is what it would be alone. Filled up to one length, they would read the filling as text.
 
     Temperature 0 is greedy. A row that has drawn stop_token repeats it; when every row has, the
     text ends, perhaps before max_new_tokens.
@@ -95,6 +98,9 @@ def generate(
     """
     how = dict(temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
                stop_token=stop_token, use_cache=use_cache, compile=compile)  # fmt: skip
+    if isinstance(idx, (list, tuple)):
+        rows = (torch.as_tensor(row, device=model.device)[None] for row in idx)
+        return [generate(model, row, max_new_tokens, **how)[0] for row in rows]
     tokens = stream(model, idx, max_new_tokens, **how)
     return torch.cat([idx, *(token[:, None] for token in tokens)], dim=1)
 

@@ -97,6 +97,7 @@ def quantize(model: GPT) -> GPT:
     """
     if is_quantized(model):
         raise ValueError("the model's matrices are in int8 already")
+    model.check_tied()  # the head's numbers will be the table's
     dtype = model.transformer.wpe.weight.dtype
     smaller = shared_copy(model)
     replace_linear(smaller, lambda layer: Int8Linear(*quantize_rows(layer.weight), layer.bias))

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from minigpt.files import atomic_write
+from minigpt.files import atomic_write, read_text
 from minigpt.tokenizer.bpe import (
     MOST_TOKENS,
     SEAM,
@@ -227,7 +227,7 @@ class Tokenizer:
                 "or use Tokenizer.gpt2()"
             )
         try:
-            content = json.loads(path.read_bytes().decode("utf-8"))
+            content = json.loads(read_text(path))
             if not isinstance(content, dict) or content.get("format") != FORMAT:
                 raise ValueError(f'it does not say "format": "{FORMAT}"')
             return cls(content.get("merges"), content.get("special_tokens"))

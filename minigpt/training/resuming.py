@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 
 import torch
+from torch import Tensor, nn
 
 from minigpt.config import require
 from minigpt.data import Data
@@ -15,8 +16,34 @@ from minigpt.training.checkpoints import read_notes
 from minigpt.training.config import Record, TrainConfig
 
 
+def check_trainable(model: GPT) -> None:
+    """Raise ValueError for weights that would lose what they learn, or learn nothing.
+
+    An update is a thousandth of a weight, or less. float16 and bf16 keep 11 and 8 bits, so most
+    updates are rounded away, and in float16 gradients overflow; whole numbers cannot move at all.
+    """
+    again = "load it for training with from_pretrained(..., dtype=torch.float32)"
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter):
+            raise ValueError(
+                f"{name} holds its weight as {weight.dtype}, which no gradient reaches; {again}"
+            )
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not learning:
+        raise ValueError("no weight of the model has requires_grad; there is nothing to train")
+    for name, weight in learning.items():
+        if weight.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"{name} is {weight.dtype}, too coarse to add up small updates; {again}, or "
+                "model.float(). precision='bf16' computes in bf16 and keeps the weights exact"
+            )
+    model.check_tied()
+
+
 def check_fit(model: GPT, data: Data, config: TrainConfig) -> None:
     """Raise ValueError for what would stop this run later, before it has begun."""
+    check_trainable(model)
     block_size = config.block_size or model.config.block_size
     vocab_size = data.tokenizer.vocab_size
     if block_size > model.config.block_size:

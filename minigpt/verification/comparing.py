@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from minigpt.model import evaluating
 from minigpt.verification.divergence import (
     BLOCK_NAME,
     Scene,
@@ -84,18 +83,6 @@ def places_in(model: nn.Module) -> list[Place]:
             found += [(name + place, name + module, side) for place, module, side in BLOCK]
     found += [("transformer.ln_f", "lm_head", "in"), ("lm_head", "lm_head", "out")]
     return [*found, ("logits", "", "out")]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and back as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def first_tensor(value) -> Tensor | None:

@@ -877,8 +877,8 @@ assert [gpt2.token_bytes(i) for i in range(50256)] == gpt2_tokens
 print("Merges, ids and tokens: all equal to the package's.")
 
 # %% [markdown]
-# What you wrote is GPT-2's tokenizer, complete. `minigpt/tokenizer/bpe.py` is the package's; you can
-# read it now.
+# What you wrote is GPT-2's tokenizer, complete. `minigpt/tokenizer/bpe.py` is the package's; you
+# can read it now.
 
 # %% [markdown]
 # ## The usual mistakes

@@ -624,7 +624,7 @@ def test_the_steps_refuse_what_generate_refuses(call, words):
     [
         (torch.zeros(3, dtype=torch.int64), r"\(batch, time\).*not torch.int64 \(3,\)"),
         (torch.zeros(1, 3), "torch.float32"),
-        ([[1, 2]], "not list"),
+        ("fox", "not str"),
         ("Once", "not str"),
         (torch.zeros(1, 0, dtype=torch.int64), "at least one token"),
         (torch.zeros(0, 1, dtype=torch.int64), "empty"),

@@ -322,7 +322,7 @@ def test_shares_add_up_to_one_and_count_only_targets():
 def test_muon_takes_the_matrices_inside_the_blocks_and_adamw_the_rest():
     model = fresh_model()
     optimizer = make_optimizer(model, replace(QUICK, optimizer="muon"))
-    muon, adamw = optimizer.parts
+    muon, adamw = optimizer.optimizers
     held = [[w for g in part.param_groups for w in g["params"]] for part in (muon, adamw)]
     names = {weight: name for name, weight in model.named_parameters()}
     assert all(names[w].startswith("transformer.h.") and w.dim() == 2 for w in held[0])
