@@ -7,7 +7,6 @@ the key to the end of the frame that shows the change; a frame comes every 17 ms
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
 import tempfile
 import time
@@ -16,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.harness import Result, publish
+from tests.browser.chromium import FLAGS, find_chromium  # the tests' own way to a browser
+from tests.browser.lab import running_lab
 
-ROOT = Path(__file__).parents[1]
 SETUP = """
 import torch
 from minigpt import GPT, GPTConfig, from_pretrained
@@ -91,22 +91,14 @@ requestAnimationFrame(() => {
 """
 
 
-def test_helpers():
-    """Load the tests' own way to start a JupyterLab and a browser."""
-    spec = importlib.util.spec_from_file_location("helpers", ROOT / "tests" / "conftest.py")
-    helpers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(helpers)
-    return helpers
-
-
 @contextmanager
-def browser(helpers) -> Iterator:
+def browser() -> Iterator:
     """Open a Chromium, driven by Playwright."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        path = helpers.find_chromium()
-        browser = driver.chromium.launch(executable_path=path, args=helpers.FLAGS)
+        path = find_chromium()
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
@@ -134,12 +126,12 @@ def in_turn(page, contenders: dict[str, tuple], rounds: int) -> dict[str, list[f
     return seconds
 
 
-def time_keys(helpers, chromium, rounds: int) -> dict[str, list[float]]:
+def time_keys(chromium, rounds: int) -> dict[str, list[float]]:
     """Time the change of layer and head in a notebook, in ours and in theirs."""
     with tempfile.TemporaryDirectory() as home:
         home = Path(home)
         (home / "notebooks").mkdir()
-        with helpers.running_lab(home, home / "notebooks") as lab:
+        with running_lab(home, home / "notebooks") as lab:
             lab.write("explorers", SETUP, OURS, THEIRS)
             page = chromium.new_page(viewport={"width": 1280, "height": 1000})
             lab.open(page, "explorers")
@@ -201,9 +193,8 @@ def late(seconds: list[float]) -> str:
 
 def run(peers: dict[str, Path], quick: bool) -> None:
     """Time keys in both, and how long the grid of 144 heads takes to appear."""
-    helpers = test_helpers()
-    with browser(helpers) as chromium:
-        seconds = time_keys(helpers, chromium, 5 if quick else 50)
+    with browser() as chromium:
+        seconds = time_keys(chromium, 5 if quick else 50)
         creation = time_creation(chromium, 3 if quick else 9)
     shown = creation["drawn in the browser"]
     notes = {

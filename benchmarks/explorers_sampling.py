@@ -9,8 +9,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.explorers import IMAGE, browser, in_turn, late, test_helpers
+from benchmarks.explorers import IMAGE, browser, in_turn, late
 from benchmarks.harness import Result, publish
+from tests.browser.lab import running_lab
 
 SETUP = """
 import torch
@@ -54,12 +55,12 @@ SETTINGS = {"temperature": "Temperature", "top-k": "Top-k", "top-p": "Top-p"}
 KEYS = ("ArrowLeft", "ArrowRight")
 
 
-def time_keys(helpers, chromium, rounds: int) -> dict[str, list[float]]:
+def time_keys(chromium, rounds: int) -> dict[str, list[float]]:
     """Time the change of each setting in a notebook, in ours and in theirs."""
     with tempfile.TemporaryDirectory() as home:
         home = Path(home)
         (home / "notebooks").mkdir()
-        with helpers.running_lab(home, home / "notebooks") as lab:
+        with running_lab(home, home / "notebooks") as lab:
             lab.write("sampling", SETUP, OURS, THEIRS)
             page = chromium.new_page(viewport={"width": 1280, "height": 1000})
             lab.open(page, "sampling")
@@ -79,9 +80,8 @@ def time_keys(helpers, chromium, rounds: int) -> dict[str, list[float]]:
 
 def run(peers: dict[str, Path], quick: bool) -> None:
     """Time keys in both, for each of the three settings."""
-    helpers = test_helpers()
-    with browser(helpers) as chromium:
-        seconds = time_keys(helpers, chromium, 5 if quick else 50)
+    with browser() as chromium:
+        seconds = time_keys(chromium, 5 if quick else 50)
     for name in SETTINGS:
         theirs, ours = f"interactive_output, {name}", f"minigpt, {name}"
         publish(

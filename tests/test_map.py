@@ -1,14 +1,12 @@
 """The map of the house: imports run down its floors, rooms have faces, and looking is cheap."""
 
 import ast
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import minigpt
+from tests.processes import in_a_new_python, loaded_by
 
 PACKAGE = Path(minigpt.__file__).parent
 # On the lowest and the highest floor the rooms stand on one another, in the order given.
@@ -191,20 +189,6 @@ def test_no_module_is_too_long_to_be_read():
 
 
 # --- What it costs to look in -------------------------------------------------------------------
-
-
-def in_a_new_python(code: str, *options: str, cwd: Path | None = None):
-    """Run code in a fresh interpreter and return what it prints as JSON."""
-    command = [sys.executable, *options, "-c", code]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def loaded_by(code: str) -> list[str]:
-    """Return the modules that code loads, in a fresh interpreter."""
-    before = "import importlib, json, sys\nbefore = set(sys.modules)\n"
-    return in_a_new_python(f"{before}{code}\nprint(json.dumps(sorted(set(sys.modules) - before)))")
 
 
 def test_import_minigpt_loads_nothing_but_itself():

@@ -1,56 +1,17 @@
-"""The model against transformers, PyTorch's own attention, and slow obvious versions of itself."""
+"""The model against transformers, at every size, in every precision; what it refuses."""
 
 import copy
-import io
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
 from minigpt.kv_cache import KVCache
-from minigpt.model import (
-    GPT,
-    MLP,
-    CausalSelfAttention,
-    attention_pattern,
-    causal_mask,
-    evaluating,
-    explicit_attention,
-    fused_attention,
-    merge_heads,
-    split_heads,
-)
-
-TINY = GPTConfig(vocab_size=37, block_size=12, n_layer=3, n_head=4, n_embd=16)
-ATTENTIONS = [fused_attention, explicit_attention]
-
-
-def lively(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Give every weight, biases and LayerNorms too, a value large enough to show a mistake."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.normal_(0.0, 0.3, generator=generator)
-            if ".ln_" in name and name.endswith("weight"):
-                weight += 1.0
-    return model.eval()
-
-
-def some_ids(config: GPTConfig, batch: int, time: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(config.vocab_size, (batch, time), generator=generator)
-
-
-def some_qkv(T: int, S: int, seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
-    q = torch.randn(2, 3, T, 8, generator=generator)
-    k, v = torch.randn(2, 2, 3, S, 8, generator=generator)
-    return q, k, v
-
+from minigpt.model import GPT, MLP, evaluating, fused_attention
+from tests.models import ATTENTIONS, TINY, lively, some_ids
 
 # --- The accounts -----------------------------------------------------------------------------
 
@@ -166,100 +127,7 @@ def test_gradients_equal_those_of_transformers(twins):
         )
 
 
-# --- Attention --------------------------------------------------------------------------------
-
-
-def slow_attention(q, k, v):
-    """One query, one key at a time, as the formula says it."""
-    B, nh, T, hs = q.shape
-    S = k.size(2)
-    y = torch.zeros(B, nh, T, hs)
-    for b in range(B):
-        for h in range(nh):
-            for t in range(T):
-                seen = S - T + t + 1
-                scores = [float(q[b, h, t] @ k[b, h, s]) / math.sqrt(hs) for s in range(seen)]
-                shares = [math.exp(score - max(scores)) for score in scores]
-                for s in range(seen):
-                    y[b, h, t] += shares[s] / sum(shares) * v[b, h, s]
-    return y
-
-
-EVERY_T_AND_S = [(T, S) for S in range(1, 7) for T in range(1, S + 1)]
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-@pytest.mark.parametrize(("T", "S"), EVERY_T_AND_S)
-def test_attention_equals_the_loop_over_single_queries_and_keys(attend, T, S):
-    q, k, v = some_qkv(T, S)
-    torch.testing.assert_close(attend(q, k, v), slow_attention(q, k, v), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize(("T", "S"), [(64, 64), (1, 64), (17, 64), (63, 64)])
-def test_fused_and_explicit_attention_are_equal_at_larger_sizes(T, S):
-    q, k, v = some_qkv(T, S)
-    torch.testing.assert_close(
-        fused_attention(3 * q, k, v), explicit_attention(3 * q, k, v), atol=1e-5, rtol=0
-    )
-
-
-def test_the_pattern_equals_what_fused_attention_does_to_one_hot_values():
-    q, k, _ = some_qkv(5, 8)
-    one_hot = torch.eye(8).expand(2, 3, 8, 8)
-    torch.testing.assert_close(
-        attention_pattern(q, k), fused_attention(q, k, one_hot), atol=1e-6, rtol=0
-    )
-
-
-def test_the_pattern_is_causal_and_each_row_sums_to_one():
-    q, k, _ = some_qkv(5, 8)
-    pattern = attention_pattern(q, k)
-    torch.testing.assert_close(pattern.sum(dim=-1), torch.ones(2, 3, 5))
-    assert (pattern[..., ~causal_mask(5, 8)] == 0).all()
-    assert (pattern[..., causal_mask(5, 8)] > 0).all()
-
-
-def test_heads_are_split_and_merged_without_loss():
-    x = torch.randn(2, 5, 12)
-    heads = split_heads(x, 3)
-    assert heads.shape == (2, 3, 5, 4)
-    torch.testing.assert_close(heads[:, 1], x[:, :, 4:8], atol=0, rtol=0)
-    torch.testing.assert_close(merge_heads(heads), x, atol=0, rtol=0)
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-def test_the_attention_layer_equals_torchs_multihead_attention(attend):
-    ours = lively(CausalSelfAttention(TINY))
-    ours.attend = attend
-    theirs = nn.MultiheadAttention(TINY.n_embd, TINY.n_head, batch_first=True).eval()
-    theirs.in_proj_weight, theirs.in_proj_bias = ours.c_attn.weight, ours.c_attn.bias
-    theirs.out_proj.weight, theirs.out_proj.bias = ours.c_proj.weight, ours.c_proj.bias
-    x = torch.randn(2, 9, TINY.n_embd)
-    expected, _ = theirs(x, x, x, attn_mask=~causal_mask(9, 9), need_weights=True)
-    torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-@pytest.mark.parametrize(("T", "S"), [(6, 6), (2, 6), (1, 6)])
-def test_attention_dropout_drops_its_share_and_keeps_the_mean(attend, T, S):
-    torch.manual_seed(0)
-    q, k, _ = some_qkv(T, S)
-    one_hot = torch.eye(S).expand(2, 3, S, S)  # the output is the pattern itself
-    pattern = attention_pattern(q, k)
-    dropped = torch.stack([attend(q, k, one_hot, dropout=0.25) for _ in range(2000)])
-    allowed = causal_mask(T, S).expand_as(pattern)
-    # 2000 draws of a coin: four standard errors are 0.04.
-    share = (dropped == 0).float().mean(dim=0)
-    torch.testing.assert_close(
-        share[allowed], torch.full_like(share[allowed], 0.25), atol=0.04, rtol=0
-    )
-    torch.testing.assert_close(dropped.mean(dim=0), pattern, atol=0.06, rtol=0)
-    kept = (dropped / pattern)[:, allowed]
-    kept = kept[kept > 0]
-    torch.testing.assert_close(kept, torch.full_like(kept, 1 / 0.75), atol=1e-3, rtol=0)
-    if T > 1:  # each weight has a coin of its own: queries do not lose a key together
-        both = (dropped[..., -1, 0] == 0) & (dropped[..., -2, 0] == 0)
-        assert both.float().mean().item() == pytest.approx(0.25**2, abs=0.02)
+# --- Dropout and GELU -------------------------------------------------------------------------
 
 
 def test_dropout_works_in_training_and_is_silent_in_evaluation():
@@ -269,30 +137,6 @@ def test_dropout_works_in_training_and_is_silent_in_evaluation():
     torch.testing.assert_close(model(idx), lively(GPT(TINY))(idx), atol=0, rtol=0)
     model.train()
     assert not torch.allclose(model(idx), model(idx))
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-def test_dropout_sits_on_weights_both_projections_and_embeddings(attend, monkeypatch):
-    model = GPT(replace(TINY, n_layer=1, dropout=0.5))
-    model.use_attention(attend)
-    drawn = []
-    monkeypatch.setattr(
-        nn.Dropout, "forward", lambda self, x: drawn.append((self.p, self.training)) or x
-    )
-    seen = []
-    attn = model.transformer.h[0].attn
-    attn.attend = lambda q, k, v, dropout: seen.append(dropout) or attend(q, k, v, dropout)
-    model.train()(some_ids(TINY, 1, 4))
-    assert drawn == [(0.5, True)] * 3, "after the embeddings and after each output projection"
-    model.eval()(some_ids(TINY, 1, 4))
-    assert seen == [0.5, 0.0], "on the attention weights, in training only"
-
-
-def test_use_attention_reaches_every_layer():
-    model = GPT(TINY)
-    assert [block.attn.attend for block in model.transformer.h] == [fused_attention] * 3
-    model.use_attention(explicit_attention)
-    assert [block.attn.attend for block in model.transformer.h] == [explicit_attention] * 3
 
 
 def test_gelu_is_the_tanh_form():
@@ -331,166 +175,6 @@ def test_a_batch_row_does_not_see_the_others():
     torch.testing.assert_close(model(idx), alone, atol=1e-5, rtol=0)
 
 
-# --- The cache --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-@pytest.mark.parametrize("pieces", [[12], [1] * 12, [5, 1, 1, 5], [3, 4, 5], [11, 1], [1, 11]])
-def test_feeding_pieces_through_the_cache_gives_the_logits_of_the_whole(attend, pieces):
-    model = lively(GPT(TINY))
-    model.use_attention(attend)
-    idx = some_ids(TINY, 4, TINY.block_size)
-    cache = KVCache(TINY, batch_size=4)
-    parts = [model(piece, cache=cache) for piece in idx.split(pieces, dim=1)]
-    assert [part.size(1) for part in parts] == pieces, "logits of the new positions only"
-    assert cache.length == TINY.block_size
-    torch.testing.assert_close(torch.cat(parts, dim=1), model(idx), atol=1e-5, rtol=0)
-
-
-def test_a_cleared_cache_starts_over():
-    model = lively(GPT(TINY))
-    cache = KVCache(TINY, batch_size=2)
-    model(some_ids(TINY, 2, 12), cache=cache)
-    cache.clear()
-    assert cache.length == 0
-    idx = some_ids(TINY, 2, 5, seed=1)
-    torch.testing.assert_close(model(idx, cache=cache), model(idx), atol=1e-6, rtol=0)
-
-
-def test_a_cache_holds_exactly_the_memory_it_promises():
-    cache = KVCache(TINY, batch_size=2, room=5)
-    held = sum(t.nbytes for layer in cache.layers for t in (layer.keys, layer.values))
-    assert held == 2 * TINY.n_layer * 2 * 5 * TINY.n_embd * 4  # k and v, rows, room, C, float32
-
-
-def test_no_gradient_flows_back_through_the_cache_and_training_without_one_is_unharmed():
-    model = lively(GPT(TINY))
-    cache = KVCache(TINY, batch_size=1)
-    model(some_ids(TINY, 1, 3), cache=cache)
-    model(some_ids(TINY, 1, 2), cache=cache).sum().backward()  # would fail on a freed graph
-    assert not cache.layers[0].keys.requires_grad
-
-
-def test_a_full_cache_says_what_to_do():
-    model, cache = GPT(TINY), KVCache(TINY, room=4)
-    model(some_ids(TINY, 1, 3), cache=cache)
-    with pytest.raises(ValueError, match=r"5 positions do not fit in 4.*keep the last 4"):
-        model(some_ids(TINY, 1, 2), cache=cache)
-    assert cache.length == 3, "a refused call leaves the cache as it was"
-
-
-@pytest.mark.parametrize(("rows", "cached"), [(1, 4), (4, 1), (2, 3)])
-def test_a_cache_for_another_batch_size_is_refused_and_not_broadcast(rows, cached):
-    with pytest.raises(ValueError, match=rf"{rows} sequences and the cache {cached}"):
-        GPT(TINY)(some_ids(TINY, rows, 2), cache=KVCache(TINY, batch_size=cached))
-
-
-@pytest.mark.parametrize("room", [0, -1, 13, 1.5, "4", True])
-def test_a_cache_of_an_impossible_size_is_refused(room):
-    with pytest.raises(ValueError, match=f"room is {room!r}"):
-        KVCache(TINY, room=room)
-
-
-@pytest.mark.parametrize("batch_size", [0, -1, 1.5, None])
-def test_a_cache_for_an_impossible_batch_is_refused(batch_size):
-    with pytest.raises(ValueError, match=f"batch_size is {batch_size!r}"):
-        KVCache(TINY, batch_size=batch_size)
-
-
-# --- Initialisation ---------------------------------------------------------------------------
-
-
-def test_weights_start_as_gpt2s_do():
-    torch.manual_seed(0)
-    config = GPTConfig(vocab_size=500, block_size=256, n_layer=8, n_head=4, n_embd=128)
-    for name, weight in GPT(config).named_parameters():
-        if name.endswith("bias"):
-            assert (weight == 0).all(), name
-        elif ".ln_" in name:
-            assert (weight == 1).all(), name
-        else:
-            residual = name.endswith("c_proj.weight")
-            std = 0.02 / math.sqrt(2 * 8) if residual else 0.02
-            # The spread of n draws is known to about std / sqrt(2n): six of those.
-            tolerance = 6 * std / math.sqrt(2 * weight.numel())
-            assert abs(weight.std().item() - std) < tolerance, name
-            assert abs(weight.mean().item()) < 6 * std / math.sqrt(weight.numel()), name
-            kurtosis = ((weight / weight.std()) ** 4).mean().item()
-            assert abs(kurtosis - 3) < 0.3, f"{name} is not normal (uniform would give 1.8)"
-
-
-def test_the_first_loss_is_that_of_guessing():
-    torch.manual_seed(0)
-    config = GPTConfig(vocab_size=500, block_size=64, n_layer=4, n_head=4, n_embd=64)
-    idx, targets = some_ids(config, 8, 64), some_ids(config, 8, 64, seed=1)
-    loss = F.cross_entropy(GPT(config)(idx).flatten(0, 1), targets.flatten()).item()
-    assert abs(loss - math.log(500)) < 0.05
-
-
-def test_a_seed_fixes_the_weights():
-    def weights(seed):
-        torch.manual_seed(seed)
-        return torch.cat([weight.flatten() for weight in GPT(TINY).parameters()])
-
-    assert torch.equal(weights(3), weights(3))
-    assert not torch.equal(weights(3), weights(4))
-
-
-# --- Weight tying -----------------------------------------------------------------------------
-
-
-def is_tied(model: GPT) -> bool:
-    return model.lm_head.weight is model.transformer.wte.weight
-
-
-def test_the_head_is_the_token_embedding():
-    model = GPT(TINY)
-    assert is_tied(model)
-    with torch.no_grad():
-        model.transformer.wte.weight.zero_()
-    assert (model(some_ids(TINY, 1, 3)) == 0).all()
-
-
-@pytest.mark.parametrize(
-    "move",
-    [
-        copy.deepcopy,
-        lambda model: model.to(torch.float64),
-        lambda model: model.to(torch.bfloat16).float(),
-        lambda model: model.to("cpu"),
-        lambda model: model.half().float(),
-    ],
-)
-def test_tying_survives_copies_and_moves(move):
-    assert is_tied(move(GPT(TINY)))
-
-
-def test_tying_survives_a_state_dict_on_disk():
-    source, target = lively(GPT(TINY)), GPT(TINY).eval()
-    file = io.BytesIO()
-    torch.save(source.state_dict(), file)
-    file.seek(0)
-    target.load_state_dict(torch.load(file, weights_only=True))
-    assert is_tied(target)
-    idx = some_ids(TINY, 2, 5)
-    torch.testing.assert_close(target(idx), source(idx), atol=0, rtol=0)
-
-
-def test_tying_survives_training_and_both_uses_give_gradient():
-    model = lively(GPT(TINY))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    assert sum(1 for w in model.parameters() if w.shape == model.lm_head.weight.shape) == 1
-    before = model.lm_head.weight.clone()
-    idx = torch.zeros(1, 4, dtype=torch.int64)
-    F.cross_entropy(model(idx)[:, -1], torch.tensor([5])).backward()
-    gradient = model.transformer.wte.weight.grad
-    assert (gradient[0] != 0).any(), "as an embedding: only id 0 was read"
-    assert (gradient[7] != 0).any(), "as a head: every id was scored"
-    optimizer.step()
-    assert is_tied(model)
-    assert not torch.equal(model.lm_head.weight, before)
-
-
 # --- Other settings ---------------------------------------------------------------------------
 
 
@@ -520,18 +204,6 @@ def test_a_bf16_model_runs_and_decodes_close_to_fp32(attend):
     cache = KVCache(TINY, batch_size=4, dtype=torch.bfloat16)
     parts = [model(piece, cache=cache) for piece in idx.split([5, 1, 1, 5], dim=1)]
     assert (torch.cat(parts, dim=1) - expected).abs().mean() < 0.05 * scale
-
-
-@pytest.mark.parametrize("attend", ATTENTIONS)
-def test_autocast_works_with_a_cache_too(attend):
-    model = lively(GPT(TINY))
-    model.use_attention(attend)
-    idx = some_ids(TINY, 2, 8)
-    cache = KVCache(TINY, batch_size=2)
-    expected = model(idx)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        parts = [model(piece, cache=cache) for piece in idx.split([5, 1, 2], dim=1)]
-    assert (torch.cat(parts, dim=1) - expected).abs().mean() < 0.05 * expected.std()
 
 
 def test_float64_is_kept():

@@ -89,7 +89,8 @@ def test_what_is_skipped_fails_when_all_is_required(tmp_path, required, result):
     module = 'import pytest\npytest.importorskip("no_such_module")\n'
     (tmp_path / "test_skips.py").write_text(SKIPS, encoding="utf-8")
     (tmp_path / "test_module.py").write_text(module, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = elsewhere\n", encoding="utf-8")
+    ini = f'[pytest]\nmarkers = elsewhere\npythonpath = "{HERE.parent.as_posix()}"\n'
+    (tmp_path / "pytest.ini").write_text(ini, encoding="utf-8")
     told = subprocess.run(
         [
             sys.executable,

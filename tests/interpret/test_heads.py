@@ -1,7 +1,6 @@
 """Heads are known by what they do, and a model runs without them."""
 
 import copy
-import math
 import re
 
 import pytest
@@ -10,28 +9,10 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.interpret import ablated, attention_patterns, head_scores, repeated_tokens
 from minigpt.interpret.heads import CLEAR, DETECTORS, induction_targets
-from minigpt.model import GPT, causal_mask
+from minigpt.model import GPT
+from tests.interpret.patterns import random_patterns
 
 CONFIG = GPTConfig(vocab_size=50, block_size=64, n_layer=3, n_head=4, n_embd=32, dropout=0.5)
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    model = GPT(CONFIG)
-    for parameter in model.parameters():  # far from uniform patterns
-        torch.nn.init.normal_(parameter, std=0.3)
-    return model
-
-
-@pytest.fixture
-def idx():
-    return torch.randint(50, (2, 11), generator=torch.Generator().manual_seed(1))
-
-
-def noise(*shape, spread=1.0):
-    scores = spread * torch.randn(shape, generator=torch.Generator().manual_seed(3))
-    return scores.masked_fill(~causal_mask(*shape[-2:]), -math.inf).softmax(-1)
 
 
 # --- Detectors ---
@@ -64,7 +45,7 @@ def planted(name, ids, share):
 @pytest.mark.parametrize("share", [0.6, 1.0])
 def test_a_planted_head_is_found_among_noise_and_by_its_own_detector_only(name, share):
     ids = probe()
-    patterns = noise(12, 12, len(ids), len(ids))
+    patterns = random_patterns(12, 12, len(ids), len(ids))
     patterns[7, 3] = planted(name, ids, share)
     for detector, scores in head_scores(patterns, ids).items():
         found = (scores >= CLEAR).nonzero().tolist()
@@ -72,9 +53,9 @@ def test_a_planted_head_is_found_among_noise_and_by_its_own_detector_only(name, 
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
-def test_detectors_are_silent_on_noise(spread):
+def test_detectors_are_silent_on_random_patterns(spread):
     ids = probe()
-    for name, scores in head_scores(noise(12, 12, 48, 48, spread=spread), ids).items():
+    for name, scores in head_scores(random_patterns(12, 12, 48, 48, spread=spread), ids).items():
         assert scores.max() < CLEAR, name
         assert scores.mean().abs() < 0.02, name  # chance is 0
 
@@ -85,7 +66,7 @@ def test_looking_at_the_targets_alone_is_1_and_at_everything_alike_is_0(name):
     targets = DETECTORS[name](ids)
     alone = torch.where(targets.any(-1)[:, None], targets.float(), torch.eye(len(ids)))
     alone = alone / alone.sum(-1, keepdim=True)
-    alike = noise(len(ids), len(ids), spread=0.0)
+    alike = random_patterns(len(ids), len(ids), spread=0.0)
     scores = head_scores(torch.stack([alone, alike]), ids)[name]
     torch.testing.assert_close(scores, torch.tensor([1.0, 0.0]), atol=1e-6, rtol=0)
 
@@ -108,7 +89,7 @@ def test_induction_looks_behind_every_earlier_copy():
 
 
 def test_a_text_without_repeats_cannot_tell_what_needs_repeats():
-    scores = head_scores(noise(2, 30, 30), torch.arange(30))
+    scores = head_scores(random_patterns(2, 30, 30), torch.arange(30))
     assert scores["induction"].isnan().all() and scores["duplicate"].isnan().all()
     assert not scores["previous token"].isnan().any()
     assert scores["induction"].shape == (2,)
@@ -123,9 +104,9 @@ def test_a_model_that_has_learned_nothing_has_no_clear_head():
 
 def test_patterns_and_ids_that_disagree_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 8, 8\) and ids \(7,\)"):
-        head_scores(noise(2, 8, 8), torch.arange(7))
+        head_scores(random_patterns(2, 8, 8), torch.arange(7))
     with pytest.raises(ValueError, match="one row"):
-        head_scores(noise(2, 8, 8), torch.zeros(2, 8, dtype=torch.int64))
+        head_scores(random_patterns(2, 8, 8), torch.zeros(2, 8, dtype=torch.int64))
 
 
 # --- Ablation ---

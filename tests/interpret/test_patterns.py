@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import math
 
 import pytest
 import torch
@@ -17,23 +16,10 @@ from minigpt.interpret import (
     token_surprisal,
 )
 from minigpt.interpret.patterns import pack_patterns, recorded_attention
-from minigpt.model import GPT, causal_mask, explicit_attention, fused_attention
+from minigpt.model import causal_mask, explicit_attention, fused_attention
+from tests.interpret.patterns import random_patterns
 
 CONFIG = GPTConfig(vocab_size=50, block_size=16, n_layer=3, n_head=4, n_embd=32, dropout=0.5)
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    model = GPT(CONFIG)
-    for parameter in model.parameters():  # far from uniform patterns
-        torch.nn.init.normal_(parameter, std=0.3)
-    return model
-
-
-@pytest.fixture
-def idx():
-    return torch.randint(50, (2, 11), generator=torch.Generator().manual_seed(1))
 
 
 def test_patterns_have_a_place_for_every_layer_row_and_head(model, idx):
@@ -123,12 +109,6 @@ def test_patterns_carry_no_gradient(model, idx):
 
 
 # --- What is read out of patterns ---
-
-
-def random_patterns(*shape, spread=1.0, seed=3):
-    T = shape[-1]
-    scores = spread * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    return scores.masked_fill(~causal_mask(T, T), -math.inf).softmax(-1)
 
 
 def test_hiding_the_first_token_shares_out_what_is_left():

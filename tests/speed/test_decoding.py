@@ -13,18 +13,14 @@ from minigpt.model import GPT, explicit_attention
 from minigpt.sampling import generate
 from minigpt.speed import check_compiler, compiled_step, decoding, quantize
 from minigpt.speed.decoding import COMPILED, weights_times_row
+from tests.models import lively
 
 SMALL = GPTConfig(vocab_size=51, block_size=24, n_layer=2, n_head=2, n_embd=32)
 needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 def random_model(dtype=torch.float32):
-    torch.manual_seed(0)
-    model = GPT(SMALL)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.normal_(0.0, 0.3)
-    return model.to(dtype).eval()
+    return lively(GPT(SMALL)).to(dtype)
 
 
 @pytest.mark.parametrize("N", [1, 3, 4, 8, 51])
