@@ -27,7 +27,7 @@ def causal_average(x: Tensor) -> Tensor:
     return x.cumsum(dim=-2) / counts
 
 
-def average(g: Generator) -> list[dict]:
+def draw_average(g: Generator) -> list[dict]:
     case = Cases("x")
     return [
         case("three words, two numbers each", 10 * readable(g, 3, 2)),
@@ -39,7 +39,7 @@ def average(g: Generator) -> list[dict]:
     ]
 
 
-def mask(g: Generator) -> list[dict]:
+def draw_mask(g: Generator) -> list[dict]:
     case, more = Cases("T"), whole(g, 5, 12)
     titles = {3: "three words", 1: "one word", 2: "two words", more: f"{more} words"}
     return [case(title, T) for T, title in titles.items()]
@@ -91,7 +91,7 @@ def numbered(g: Generator, *shape: int) -> Tensor:
     return torch.arange(12.0).reshape(shape) + whole(g, 0, 50)
 
 
-def split(g: Generator) -> list[dict]:
+def draw_split(g: Generator) -> list[dict]:
     case = Cases("x", "n_head")
     return [
         case("numbered: B=1, T=3, C=4, two heads", numbered(g, 1, 3, 4), 2),
@@ -105,7 +105,7 @@ def split(g: Generator) -> list[dict]:
     ]
 
 
-def merge(g: Generator) -> list[dict]:
+def draw_merge(g: Generator) -> list[dict]:
     case, first = Cases("x"), numbered(g, 1, 2, 3, 2)
     apart = as_split(normal(g, 2, 4, 3, 2))
     return [
@@ -137,7 +137,7 @@ def dropout_case(g: Generator, dropout: float) -> dict:
     return Cases("x")(title, x, config=config, weights=weights, copies=2048, heads=2)
 
 
-def layer(g: Generator) -> list[dict]:
+def draw_layer(g: Generator) -> list[dict]:
     case = layer_cases(CausalSelfAttention, g)
     return [
         case("one text of 3 words, 4 channels, 2 heads", readable(g, 1, 3, 4), small(4, 2)),
