@@ -47,7 +47,7 @@ class Exercise:
     """
 
     name: str
-    lesson: str  # the lesson's stem, such as "03_attention"
+    lesson: str  # the lesson's stem, such as "03_attention": its folder's, filled in by lessons/
     kind: str  # one of KINDS
     title: str
     points: int

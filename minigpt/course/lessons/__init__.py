@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -16,11 +17,10 @@ __all__ = ["all_exercises", "find"]
 def all_exercises() -> dict[str, Exercise]:
     """Return every exercise by its name, in the order of the lessons."""
     found: dict[str, Exercise] = {}
-    for module in sorted(m.name for m in iter_modules(__path__) if m.name.startswith("lesson_")):
-        for exercise in import_module(f"{__name__}.{module}").EXERCISES:
+    for folder in sorted(m.name for m in iter_modules(__path__) if m.name.startswith("lesson_")):
+        for exercise in import_module(f"{__name__}.{folder}").EXERCISES:
             assert exercise.name not in found, f"two exercises are named {exercise.name}"
-            assert module == f"lesson_{exercise.lesson}", exercise.name
-            found[exercise.name] = exercise
+            found[exercise.name] = replace(exercise, lesson=folder.removeprefix("lesson_"))
     return found
 
 

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from minigpt.course import checking
 from minigpt.course.building.assignments import assemble, solved, stripped
-from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose, expected_outcomes, recognise
+from minigpt.course.checking.diagnosing import (
+    UNWRITTEN,
+    _problem,
+    diagnose,
+    expected_outcomes,
+    recognise,
+)
 from minigpt.course.checking.running import see
-from minigpt.course.lessons import KINDS, all_exercises
+from minigpt.course.exercise import KINDS
+from minigpt.course.lessons import all_exercises
 
 ROOT = Path(__file__).parents[3]
 SEEDS = range(20)
@@ -81,7 +87,7 @@ def problems(exercise, obj, cases) -> list:
     """Return what is wrong with an object on each case, run in this process: quick."""
     expected = expected_outcomes(exercise, cases)
     outcomes = [see(exercise.call, obj, case) for case in cases]
-    found = [checking._problem(exercise, *pair) for pair in zip(outcomes, expected)]
+    found = [_problem(exercise, *pair) for pair in zip(outcomes, expected)]
     return [(case["title"], problem) for case, problem in zip(cases, found) if problem]
 
 
@@ -153,7 +159,7 @@ def test_every_misconception_is_rejected_and_named_as_itself(name, record_proper
         expected = expected_outcomes(exercise, cases)
         for misconception in exercise.misconceptions:
             outcomes = [see(exercise.call, misconception.wrong, case) for case in cases]
-            rejected = any(checking._problem(exercise, *pair) for pair in zip(outcomes, expected))
+            rejected = any(_problem(exercise, *pair) for pair in zip(outcomes, expected))
             known = recognise(exercise, cases, outcomes)
             said = "passed" if not rejected else declared[known.name] if known else "no name"
             confusion[declared[misconception.name], said] += 1

@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from minigpt.course.exercise.definition import Misconception
 from minigpt.model import attention_pattern
 
 
@@ -36,18 +35,6 @@ def _three_axes_only(x):
     return averages
 
 
-def _average_of_all(x):
-    return x.mean(dim=-2, keepdim=True).expand_as(x).clone()
-
-
-def _sum_so_far(x):
-    return x.cumsum(dim=-2)
-
-
-def _always_by_T(x):
-    return x.cumsum(dim=-2) / x.size(-2)
-
-
 def _divided_by_t(x):
     counts = torch.arange(x.size(-2), dtype=x.dtype).unsqueeze(-1)
     return x.cumsum(dim=-2) / counts
@@ -56,10 +43,6 @@ def _divided_by_t(x):
 def _without_itself(x):
     counts = torch.arange(1, x.size(-2) + 1, dtype=x.dtype).unsqueeze(-1)
     return (x.cumsum(dim=-2) - x) / (counts - 1).clamp(min=1)
-
-
-def _of_what_comes(x):
-    return x.flip(-2).cumsum(dim=-2).flip(-2) / _counts_down(x)
 
 
 def _counts_down(x):
@@ -71,155 +54,128 @@ def _along_the_channels(x):
     return x.cumsum(dim=-1) / counts
 
 
-CAUSAL_AVERAGE = (
-    Misconception(
-        "three-axes-only",
+CAUSAL_AVERAGE = {
+    "three-axes-only": (
         "Yours works for x of three axes only, (B, T, C). There may be any number of leading axes, "
         "or none: count from the end, where time is axis -2.",
         _three_axes_only,
     ),
-    Misconception(
-        "average-of-all",
+    "average-of-all": (
         "Every row is the average of the whole text. The first word already knows the last one: "
         "that is looking into the future. Row t may use rows 0 to t only.",
-        _average_of_all,
+        lambda x: x.mean(dim=-2, keepdim=True).expand_as(x).clone(),
     ),
-    Misconception(
-        "sum-not-average",
-        "You add up the rows so far, but do not divide by how many they are. "
-        "Later rows grow and grow.",
-        _sum_so_far,
+    "sum-not-average": (
+        "You add up the rows so far, but do not divide by how many they are. Later rows grow and "
+        "grow.",
+        lambda x: x.cumsum(dim=-2),
     ),
-    Misconception(
-        "divided-by-T",
-        "You divide every row by T, the length of the whole text. "
-        "Row t is made of t + 1 rows: its weights should sum to 1.",
-        _always_by_T,
+    "divided-by-T": (
+        "You divide every row by T, the length of the whole text. Row t is made of t + 1 rows: its "
+        "weights should sum to 1.",
+        lambda x: x.cumsum(dim=-2) / x.size(-2),
     ),
-    Misconception(
-        "divided-by-t",
-        "You divide row t by t. Counting starts at 0, so row t is made of t + 1 rows, "
-        "and your first row divides by zero.",
+    "divided-by-t": (
+        "You divide row t by t. Counting starts at 0, so row t is made of t + 1 rows, and your "
+        "first row divides by zero.",
         _divided_by_t,
     ),
-    Misconception(
-        "without-itself",
-        "Each row averages the rows before it and leaves itself out. "
-        "A word may look at itself too: the first word sees just that.",
+    "without-itself": (
+        "Each row averages the rows before it and leaves itself out. A word may look at itself "
+        "too: the first word sees just that.",
         _without_itself,
     ),
-    Misconception(
-        "average-of-the-future",
+    "average-of-the-future": (
         "Each row averages itself and what comes *after* it. Turn it round: words look back.",
-        _of_what_comes,
+        lambda x: x.flip(-2).cumsum(dim=-2).flip(-2) / _counts_down(x),
     ),
-    Misconception(
-        "along-the-channels",
-        "You average along the channels, inside each word. Looking back goes along time: "
-        "the axis before the last.",
+    "along-the-channels": (
+        "You average along the channels, inside each word. Looking back goes along time: the axis "
+        "before the last.",
         _along_the_channels,
     ),
-)
+}
 
 # --- causal_mask ---
 
-CAUSAL_MASK = (
-    Misconception(
-        "upper-triangle",
+CAUSAL_MASK = {
+    "upper-triangle": (
         "This is the upper triangle: each word sees itself and the future, and nothing of the "
         "past. Row t is the word that looks, column s the word it looks at: s may be at most t.",
         lambda T: torch.ones(T, T, dtype=torch.bool).triu(),
     ),
-    Misconception(
-        "strict",
-        "The diagonal is False: no word may look at itself, and the first word has nothing to "
-        "look at. Its softmax would be 0 / 0. Your mask is off by one diagonal.",
+    "strict": (
+        "The diagonal is False: no word may look at itself, and the first word has nothing to look "
+        "at. Its softmax would be 0 / 0. Your mask is off by one diagonal.",
         lambda T: torch.ones(T, T, dtype=torch.bool).tril(-1),
     ),
-    Misconception(
-        "one-too-many",
-        "Each word may look at the next one too. That is the very word it has to predict. "
-        "Your mask is off by one diagonal.",
+    "one-too-many": (
+        "Each word may look at the next one too. That is the very word it has to predict. Your "
+        "mask is off by one diagonal.",
         lambda T: torch.ones(T, T, dtype=torch.bool).tril(1),
     ),
-    Misconception(
-        "true-where-hidden",
+    "true-where-hidden": (
         "Your mask is True where looking is *forbidden*. That is a useful mask, too, but this "
         "exercise asks for the other one: True where it is allowed.",
         lambda T: torch.ones(T, T, dtype=torch.bool).triu(1),
     ),
-    Misconception(
-        "not-bool",
-        "The numbers are right, but they are floats. A mask answers yes or no: "
-        "its dtype is torch.bool.",
+    "not-bool": (
+        "The numbers are right, but they are floats. A mask answers yes or no: its dtype is "
+        "torch.bool.",
         lambda T: torch.ones(T, T).tril(),
     ),
-    Misconception(
-        "minus-infinity",
+    "minus-infinity": (
         "You built the mask that is *added* to scores, 0 and -inf. It works there, but this "
         "exercise asks for yes and no: dtype torch.bool, True where looking is allowed.",
         lambda T: torch.full((T, T), -math.inf).triu(1),
     ),
-    Misconception(
-        "everything",
+    "everything": (
         "All of it is True: every word sees the whole text, the future included.",
         lambda T: torch.ones(T, T, dtype=torch.bool),
     ),
-    Misconception(
-        "extra-axes",
-        "The triangle is right, but it has two axes too many. Return (T, T); "
-        "it will broadcast over texts and heads by itself.",
+    "extra-axes": (
+        "The triangle is right, but it has two axes too many. Return (T, T); it will broadcast "
+        "over texts and heads by itself.",
         lambda T: torch.ones(1, 1, T, T, dtype=torch.bool).tril(),
     ),
-)
+}
 
 # --- first_token_weight ---
 
-FIRST_TOKEN_WEIGHT = (
-    Misconception(
-        "unscaled",
+FIRST_TOKEN_WEIGHT = {
+    "unscaled": (
         "You took the scores as they are. The head size is 4: divide by its root first.",
         0.9,
     ),
-    Misconception(
-        "divided-by-head-size",
+    "divided-by-head-size": (
         "You divided by the head size, 4. It is the *root* of the head size.",
         math.sqrt(3) / (math.sqrt(3) + 1),
     ),
-    Misconception(
-        "sees-the-future",
+    "sees-the-future": (
         "Your three weights include the third word. The second word cannot see it: it comes later.",
         3 / (4 + math.exp(2.5)),
     ),
-    Misconception(
-        "unscaled-and-sees-the-future",
-        "The third word comes later, so the second cannot see it. "
-        "And the scores were not divided by the root of the head size.",
+    "unscaled-and-sees-the-future": (
+        "The third word comes later, so the second cannot see it. And the scores were not divided "
+        "by the root of the head size.",
         9 / (10 + math.exp(5)),
     ),
-    Misconception(
-        "other-word",
+    "other-word": (
         "That is the weight of the second word. The first word's is what is missing to 1.",
         0.25,
     ),
-    Misconception(
-        "percent",
-        "Right, but in percent. A weight is a number between 0 and 1.",
-        75,
-    ),
-    Misconception(
-        "plain-average",
-        "With equal scores the two words would share equally. These scores differ: "
-        "which of the two is larger?",
+    "percent": ("Right, but in percent. A weight is a number between 0 and 1.", 75),
+    "plain-average": (
+        "With equal scores the two words would share equally. These scores differ: which of the "
+        "two is larger?",
         0.5,
     ),
-    Misconception(
-        "odds",
+    "odds": (
         "3 is e to the scaled score of the first word. Softmax divides it by the sum over all the "
         "words that can be seen.",
         3,
     ),
-)
+}
 
 # --- attention_weights ---
 
@@ -232,44 +188,12 @@ def by_head_size(q, k):
     return _softmax_where(_triangle(q), q @ k.transpose(-2, -1) / q.size(-1))
 
 
-def _times_root(q, k):
-    return _softmax_where(_triangle(q), _scores(q, k) * q.size(-1))
-
-
-def _by_root_of_T(q, k):
-    return _softmax_where(_triangle(q), q @ k.transpose(-2, -1) / math.sqrt(q.size(-2)))
-
-
 def over_queries(q, k):
     return _scores(q, k).masked_fill(~_triangle(q), -math.inf).softmax(dim=-2)
 
 
 def mask_after(q, k):
     return _scores(q, k).softmax(dim=-1).masked_fill(~_triangle(q), 0)
-
-
-def _strict(q, k):
-    return _softmax_where(_triangle(q, -1), _scores(q, k))
-
-
-def _upper(q, k):
-    return _softmax_where(_triangle(q).mT, _scores(q, k))
-
-
-def _masked_with_zero(q, k):
-    return _softmax_where(_triangle(q), _scores(q, k), 0)
-
-
-def _not_enough(q, k):
-    return _softmax_where(_triangle(q), _scores(q, k), -100)
-
-
-def _sees_the_next(q, k):
-    return _softmax_where(_triangle(q, 1), _scores(q, k))
-
-
-def _over_axis_1(q, k):
-    return _scores(q, k).masked_fill(~_triangle(q), -math.inf).softmax(dim=1)
 
 
 def hiding_zeros(q, k):
@@ -284,18 +208,6 @@ def _heads_in_one_view(q, k):
 
 def unmasked(q, k):
     return _scores(q, k).softmax(dim=-1)
-
-
-def _swapped(q, k):
-    return attention_pattern(k, q)
-
-
-def _scale_after(q, k):
-    return _softmax_where(_triangle(q), q @ k.transpose(-2, -1)) / math.sqrt(q.size(-1))
-
-
-def _no_softmax(q, k):
-    return _scores(q, k).masked_fill(~_triangle(q), 0)
 
 
 def _plain_exp(q, k):
@@ -328,175 +240,132 @@ OVER_QUERIES = (
     "words that are looked at: take the last axis."
 )
 
-ATTENTION_WEIGHTS = (
-    Misconception("no-scale", UNSCALED, unscaled),
-    Misconception(
-        "scale-without-root",
+ATTENTION_WEIGHTS = {
+    "no-scale": (UNSCALED, unscaled),
+    "scale-without-root": (
         "You divide by the head size itself. The variance of a score grows with the head size, so "
         "its spread grows with the root: divide by that.",
         by_head_size,
     ),
-    Misconception(
-        "scale-multiplied",
+    "scale-multiplied": (
         "You multiply the scores by the root of the head size, where they should be divided by it.",
-        _times_root,
+        lambda q, k: _softmax_where(_triangle(q), _scores(q, k) * q.size(-1)),
     ),
-    Misconception(
-        "scale-by-time",
+    "scale-by-time": (
         "You divide by the root of T, the number of words. The sum inside a score runs over the "
         "channels of one head: the last axis of q.",
-        _by_root_of_T,
+        lambda q, k: _softmax_where(_triangle(q), q @ k.transpose(-2, -1) / math.sqrt(q.size(-2))),
     ),
-    Misconception("softmax-over-queries", OVER_QUERIES, over_queries),
-    Misconception(
-        "softmax-over-axis-1",
+    "softmax-over-queries": (OVER_QUERIES, over_queries),
+    "softmax-over-axis-1": (
         "Your softmax runs over axis 1. That is the last one only if there is no leading axis: "
         "count from the end, dim=-1.",
-        _over_axis_1,
+        lambda q, k: _scores(q, k).masked_fill(~_triangle(q), -math.inf).softmax(dim=1),
     ),
-    Misconception(
-        "sees-the-next",
+    "sees-the-next": (
         "Each word sees the next one too, the very word it has to predict. Your mask is off by one "
         "diagonal.",
-        _sees_the_next,
+        lambda q, k: _softmax_where(_triangle(q, 1), _scores(q, k)),
     ),
-    Misconception("zero-scores-hidden", HIDING_ZEROS, hiding_zeros),
-    Misconception(
-        "view",
+    "zero-scores-hidden": (HIDING_ZEROS, hiding_zeros),
+    "view": (
         "view needs axes that lie in memory one after the other, and those of a transposed tensor "
         "do not. Use reshape, or leave the leading axes alone: @ and softmax take any number.",
         _heads_in_one_view,
     ),
-    Misconception("mask-after-softmax", MASK_AFTER, mask_after),
-    Misconception(
-        "strict-mask",
+    "mask-after-softmax": (MASK_AFTER, mask_after),
+    "strict-mask": (
         "The first row is NaN: your mask hides each word from itself, so the first word has "
         "nothing to look at. The diagonal is allowed.",
-        _strict,
+        lambda q, k: _softmax_where(_triangle(q, -1), _scores(q, k)),
     ),
-    Misconception(
-        "upper-triangle",
-        "Your words see the future and not the past: the triangle is the upper one. Row t may "
-        "look at columns 0 to t.",
-        _upper,
+    "upper-triangle": (
+        "Your words see the future and not the past: the triangle is the upper one. Row t may look "
+        "at columns 0 to t.",
+        lambda q, k: _softmax_where(_triangle(q).mT, _scores(q, k)),
     ),
-    Misconception(
-        "masked-with-zero",
+    "masked-with-zero": (
         "You give hidden words the score 0. But e to the 0 is 1: they still get weight. Which "
         "score makes e to the score 0?",
-        _masked_with_zero,
+        lambda q, k: _softmax_where(_triangle(q), _scores(q, k), 0),
     ),
-    Misconception(
-        "masked-with-minus-100",
+    "masked-with-minus-100": (
         "Your score for hidden words is not small enough. Where the allowed scores are smaller "
         "still, the future wins. Only minus infinity is always below.",
-        _not_enough,
+        lambda q, k: _softmax_where(_triangle(q), _scores(q, k), -100),
     ),
-    Misconception(
-        "no-mask",
+    "no-mask": (
         "Every word sees the whole text. In training the next word would be in plain sight. Hide "
         "what is above the diagonal.",
         unmasked,
     ),
-    Misconception(
-        "swapped",
+    "swapped": (
         "Query and key are swapped. Row t should hold the scores of query t with every key; yours "
         "holds those of key t with every query.",
-        _swapped,
+        lambda q, k: attention_pattern(k, q),
     ),
-    Misconception(
-        "scale-after-softmax",
+    "scale-after-softmax": (
         "You divide the weights, not the scores: your rows no longer sum to 1. The division comes "
         "before the softmax.",
-        _scale_after,
+        lambda q, k: _softmax_where(_triangle(q), q @ k.transpose(-2, -1)) / math.sqrt(q.size(-1)),
     ),
-    Misconception(
-        "no-softmax",
+    "no-softmax": (
         "These are scores, not weights: rows do not sum to 1. A softmax over the last axis is "
         "missing.",
-        _no_softmax,
+        lambda q, k: _scores(q, k).masked_fill(~_triangle(q), 0),
     ),
-    Misconception(
-        "overflow",
+    "overflow": (
         "Right for small scores. But e to the 1,000 is infinity, and infinity divided by infinity "
         "is NaN. Take the largest score of each row away first, or use torch's softmax.",
         _plain_exp,
     ),
-    Misconception(
-        "always-float32",
+    "always-float32": (
         "The weights are float32 whatever comes in. Keep the dtype of q and k.",
         _always_float32,
     ),
-    Misconception(
-        "cut-off",
+    "cut-off": (
         "The numbers are right, but no gradient flows back to q and k: your weights are cut off "
         "from them. A model could not learn where to look.",
         _cut_off,
     ),
-)
+}
 
 # --- attention ---
 
 
-def _weights_only(q, k, v):
-    return attention_pattern(q, k)
-
-
-def _keys_as_values(q, k, v):
-    return attention_pattern(q, k) @ k
-
-
-def _handed_forward(q, k, v):
-    return attention_pattern(q, k).mT @ v
-
-
-def _values_weighted_in_place(q, k, v):
-    return attention_pattern(q, k).diagonal(dim1=-2, dim2=-1).unsqueeze(-1) * v
-
-
-def _added_to_values(q, k, v):
-    return v + attention_pattern(q, k) @ v
-
-
-ATTENTION = (
-    Misconception("zero-scores-hidden", HIDING_ZEROS, lambda q, k, v: hiding_zeros(q, k) @ v),
-    Misconception(
-        "returns-the-pattern",
+ATTENTION = {
+    "zero-scores-hidden": (HIDING_ZEROS, lambda q, k, v: hiding_zeros(q, k) @ v),
+    "returns-the-pattern": (
         "This is the pattern, (T, T). One step is missing: each row of weights mixes the values.",
-        _weights_only,
+        lambda q, k, v: attention_pattern(q, k),
     ),
-    Misconception(
-        "keys-as-values",
+    "keys-as-values": (
         "Your weights mix the keys. Keys decide where to look; what is fetched are the values.",
-        _keys_as_values,
+        lambda q, k, v: attention_pattern(q, k) @ k,
     ),
-    Misconception(
-        "pattern-transposed",
+    "pattern-transposed": (
         "Your pattern is transposed when it meets the values, so each word collects from the words "
         "that look at *it*: from the future. Row t of the pattern mixes the values for word t.",
-        _handed_forward,
+        lambda q, k, v: attention_pattern(q, k).mT @ v,
     ),
-    Misconception(
-        "elementwise",
+    "elementwise": (
         "Each word's value is only scaled by the weight it gives to itself. Nothing is fetched "
         "from other words: the step from weights to answers is a matrix product.",
-        _values_weighted_in_place,
+        lambda q, k, v: attention_pattern(q, k).diagonal(dim1=-2, dim2=-1).unsqueeze(-1) * v,
     ),
-    Misconception(
-        "values-added",
+    "values-added": (
         "You add each word's own value on top. Attention returns the weighted average alone; "
         "adding to the stream is the block's affair, in lesson 04.",
-        _added_to_values,
+        lambda q, k, v: v + attention_pattern(q, k) @ v,
     ),
-    Misconception("no-scale", UNSCALED, lambda q, k, v: unscaled(q, k) @ v),
-    Misconception(
-        "no-mask",
+    "no-scale": (UNSCALED, lambda q, k, v: unscaled(q, k) @ v),
+    "no-mask": (
         "Every word fetches from the whole text, the future included. Hide it before the softmax.",
         lambda q, k, v: unmasked(q, k) @ v,
     ),
-    Misconception("mask-after-softmax", MASK_AFTER, lambda q, k, v: mask_after(q, k) @ v),
-    Misconception("softmax-over-queries", OVER_QUERIES, lambda q, k, v: over_queries(q, k) @ v),
-)
+    "mask-after-softmax": (MASK_AFTER, lambda q, k, v: mask_after(q, k) @ v),
+    "softmax-over-queries": (OVER_QUERIES, lambda q, k, v: over_queries(q, k) @ v),
+}
 
 # --- split_heads, merge_heads ---
 
@@ -506,12 +375,12 @@ def _heads_not_moved(x, n_head):
     return x.reshape(B, T, n_head, C // n_head)
 
 
-def _reshaped_at_once(x, n_head):
+def reshaped_at_once(x, n_head):
     B, T, C = x.shape
     return x.reshape(B, n_head, T, C // n_head)
 
 
-def _every_nth_channel(x, n_head):
+def every_nth_channel(x, n_head):
     B, T, C = x.shape
     return x.reshape(B, T, C // n_head, n_head).permute(0, 3, 1, 2)
 
@@ -526,47 +395,37 @@ def _heads_of_that_size(x, n_head):
     return x.reshape(B, T, C // n_head, n_head).transpose(1, 2)
 
 
-def _a_copy_each(x, n_head):
-    return x.unsqueeze(1).expand(-1, n_head, -1, -1)
-
-
-SPLIT_HEADS = (
-    Misconception(
-        "heads-not-moved",
+SPLIT_HEADS = {
+    "heads-not-moved": (
         "The channels are cut rightly, but the head axis still stands behind time: (B, T, nh, hs). "
         "Attention works on the last two axes, so time has to stand there: swap axes 1 and 2.",
         _heads_not_moved,
     ),
-    Misconception(
-        "reshaped-at-once",
+    "reshaped-at-once": (
         "The shape is right, the numbers are not. You reshaped straight to (B, nh, T, hs), so head "
         "0 holds the first words with all their channels. Cut the channels first, then swap axes.",
-        _reshaped_at_once,
+        reshaped_at_once,
     ),
-    Misconception(
-        "every-nth-channel",
+    "every-nth-channel": (
         "Head 0 got channels 0, nh, 2 nh and so on. A head holds hs channels that stand side by "
         "side: the first hs belong to head 0.",
-        _every_nth_channel,
+        every_nth_channel,
     ),
-    Misconception(
-        "size-before-time",
+    "size-before-time": (
         "Your last two axes are (hs, T); they should be (T, hs): a row for each word.",
         _size_before_time,
     ),
-    Misconception(
-        "size-and-number-swapped",
+    "size-and-number-swapped": (
         "You made heads that are n_head wide. n_head is how many heads there are; each is C / nh "
         "wide.",
         _heads_of_that_size,
     ),
-    Misconception(
-        "a-copy-each",
-        "Every head got all the channels. The channels are cut, not copied: each head holds "
-        "C / nh of them.",
-        _a_copy_each,
+    "a-copy-each": (
+        "Every head got all the channels. The channels are cut, not copied: each head holds C / nh "
+        "of them.",
+        lambda x, n_head: x.unsqueeze(1).expand(-1, n_head, -1, -1),
     ),
-)
+}
 
 
 def merged_as_it_lies(x):
@@ -584,85 +443,69 @@ def _heads_one_after_the_other(x):
     return x.reshape(B, nh * T, hs)
 
 
-MERGE_HEADS = (
-    Misconception(
-        "merged-without-transposing",
+MERGE_HEADS = {
+    "merged-without-transposing": (
         "The shape is right, the numbers are not: the first rows hold head 0 of *several* words. "
         "Memory still has the heads before time. Swap those two axes first, then reshape.",
         merged_as_it_lies,
     ),
-    Misconception(
-        "interleaved",
+    "interleaved": (
         "The heads' channels are mixed like a pack of cards: one of head 0, one of head 1. They "
         "should stand side by side: all of head 0, then all of head 1.",
         _interleaved,
     ),
-    Misconception(
-        "mean-of-heads",
+    "mean-of-heads": (
         "You average the heads, so their answers are mixed up, and only hs channels are left. "
         "Merging keeps everything: C = nh times hs channels.",
         lambda x: x.mean(dim=1),
     ),
-    Misconception(
-        "sum-of-heads",
+    "sum-of-heads": (
         "You add up the heads, so their answers are mixed up, and only hs channels are left. "
         "Merging keeps everything: C = nh times hs channels.",
         lambda x: x.sum(dim=1),
     ),
-    Misconception(
-        "along-time",
+    "along-time": (
         "You laid the heads one after the other in time: nh times T rows. They belong side by "
         "side, in the channels of each word.",
         _heads_one_after_the_other,
     ),
-    Misconception(
-        "not-merged",
+    "not-merged": (
         "The axes are swapped, but the heads are still apart: (B, T, nh, hs). One step is missing.",
         lambda x: x.transpose(1, 2),
     ),
-)
+}
 
 # --- pattern_bytes ---
 
 GPT2_PATTERNS = 12 * 12 * 1024 * 1024  # numbers: layers, heads, rows, columns
 
-PATTERN_BYTES = (
-    Misconception(
-        "numbers-not-bytes",
-        "That is how many numbers there are. Each takes 4 bytes.",
-        GPT2_PATTERNS,
-    ),
-    Misconception(
-        "one-layer",
+PATTERN_BYTES = {
+    "numbers-not-bytes": ("That is how many numbers there are. Each takes 4 bytes.", GPT2_PATTERNS),
+    "one-layer": (
         "That is one layer with its 12 heads. GPT-2 has 12 layers.",
         GPT2_PATTERNS // 12 * 4,
     ),
-    Misconception(
-        "one-pattern",
+    "one-pattern": (
         "That is a single head's pattern. Each of 12 layers has 12 heads.",
         GPT2_PATTERNS // 144 * 4,
     ),
-    Misconception(
-        "per-channel",
+    "per-channel": (
         "You count the vectors of the words, T by C in each layer. A pattern is T by T, for each "
         "head: its size does not depend on the width.",
         12 * 1024 * 768 * 4,
     ),
-    Misconception(
-        "allowed-half",
+    "allowed-half": (
         "You count the allowed half only, diagonal included. The hidden half is zero, but it is "
         "stored: the tensor is (T, T).",
         12 * 12 * (1024 * 1025 // 2) * 4,
     ),
-    Misconception(
-        "bits",
+    "bits": (
         "That is in bits. A byte has 8 of them: a float32 number takes 4 bytes.",
         GPT2_PATTERNS * 32,
     ),
-    Misconception(
-        "per-channel-of-a-head",
+    "per-channel-of-a-head": (
         "You count 64 patterns for each head, one for each channel. A head has one pattern, "
         "however wide it is.",
         GPT2_PATTERNS * 64 * 4,
     ),
-)
+}

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minigpt.course.exercise.definition import Misconception
-
 
 def normalised(x: Tensor, eps: float, dims: int | tuple[int, ...] = -1, correction: int = 0):
     """Subtract the mean and divide by the spread, along any axes."""
@@ -18,10 +16,6 @@ def normalised(x: Tensor, eps: float, dims: int | tuple[int, ...] = -1, correcti
 
 
 # --- layer_norm ---
-
-
-def _unbiased(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, eps, correction=1) + bias
 
 
 def _outside_the_root(x, weight, bias, eps=1e-5):
@@ -34,33 +28,9 @@ def _unbiased_and_outside(x, weight, bias, eps=1e-5):
     return weight * centred / (x.std(dim=-1, keepdim=True) + eps) + bias
 
 
-def _other_default(x, weight, bias, eps=1e-6):
-    return weight * normalised(x, eps) + bias
-
-
 def _sum_of_squares(x, weight, bias, eps=1e-5):
     centred = x - x.mean(dim=-1, keepdim=True)
     return weight * centred / ((centred**2).sum(dim=-1, keepdim=True) + eps).sqrt() + bias
-
-
-def _weight_unused(x, weight, bias, eps=1e-5):
-    return normalised(x, eps) + bias
-
-
-def _no_epsilon(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, 0.0) + bias
-
-
-def _fixed_epsilon(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, 1e-5) + bias
-
-
-def _over_time(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, eps, -2) + bias
-
-
-def _over_batch(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, eps, 0) + bias
 
 
 def _over_everything(x, weight, bias, eps=1e-5):
@@ -80,18 +50,6 @@ def _by_the_variance(x, weight, bias, eps=1e-5):
     return weight * centred / (x.var(dim=-1, keepdim=True, correction=0) + eps) + bias
 
 
-def _never_learned(x, weight, bias, eps=1e-5):
-    return normalised(x, eps)
-
-
-def _no_shift(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, eps)
-
-
-def _shift_first(x, weight, bias, eps=1e-5):
-    return weight * (normalised(x, eps) + bias)
-
-
 def _cut_off(x, weight, bias, eps=1e-5):
     mean = x.mean(dim=-1, keepdim=True).detach()
     variance = x.var(dim=-1, keepdim=True, correction=0).detach()
@@ -102,156 +60,127 @@ def _always_float32(x, weight, bias, eps=1e-5):
     return weight.float() * normalised(x.float(), eps) + bias.float()
 
 
-LAYER_NORM = (
-    Misconception(
-        "unbiased-variance",
+LAYER_NORM = {
+    "unbiased-variance": (
         "Your variance divides by C - 1, which is what torch's var and std do unless told "
         "otherwise. LayerNorm divides by C. With few channels you see it; with 768 you don't, but "
         "loaded weights never match.",
-        _unbiased,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, eps, correction=1) + bias,
     ),
-    Misconception(
-        "epsilon-outside-the-root",
+    "epsilon-outside-the-root": (
         "You add epsilon to the standard deviation, outside the root. It belongs inside, to the "
         "variance. Quiet rows show the difference: yours are blown up.",
         _outside_the_root,
     ),
-    Misconception(
-        "unbiased-variance, epsilon-outside-the-root",
+    "unbiased-variance, epsilon-outside-the-root": (
         "Two things: x.std() divides by C - 1 unless told otherwise, where LayerNorm divides by C; "
         "and epsilon belongs inside the root, to the variance.",
         _unbiased_and_outside,
     ),
-    Misconception(
-        "other-default-epsilon",
+    "other-default-epsilon": (
         "Your default for eps is another number. If nobody gives one it is 1e-5, that is 0.00001.",
-        _other_default,
+        lambda x, weight, bias, eps=1e-6: weight * normalised(x, eps) + bias,
     ),
-    Misconception(
-        "sum-not-mean",
+    "sum-not-mean": (
         "You add up the squared distances, and do not divide by how many there are. The variance "
         "is their mean.",
         _sum_of_squares,
     ),
-    Misconception(
-        "weight-unused",
+    "weight-unused": (
         "weight is never used. The normalised row is multiplied by it before bias is added.",
-        _weight_unused,
+        lambda x, weight, bias, eps=1e-5: normalised(x, eps) + bias,
     ),
-    Misconception(
-        "no-epsilon",
+    "no-epsilon": (
         "Epsilon is missing. A row of equal numbers has no spread, and you divide 0 by 0.",
-        _no_epsilon,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, 0.0) + bias,
     ),
-    Misconception(
-        "epsilon-fixed",
+    "epsilon-fixed": (
         "You use 0.00001 whatever eps is. It is an argument: use it.",
-        _fixed_epsilon,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, 1e-5) + bias,
     ),
-    Misconception(
-        "over-time",
+    "over-time": (
         "You normalise along time, so each word feels the others, later ones included. LayerNorm "
         "looks at the channels of one word alone: the last axis.",
-        _over_time,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, eps, -2) + bias,
     ),
-    Misconception(
-        "over-batch",
+    "over-batch": (
         "You normalise along the first axis, so texts of a batch feel one another. LayerNorm looks "
         "at the channels of one word alone: the last axis.",
-        _over_batch,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, eps, 0) + bias,
     ),
-    Misconception(
-        "over-everything",
+    "over-everything": (
         "You take one mean and one variance for the whole tensor. Each row has its own: reduce "
         "along the last axis and keep it, so that the shapes still fit.",
         _over_everything,
     ),
-    Misconception(
-        "mean-not-subtracted",
+    "mean-not-subtracted": (
         "You divide by the right number, but the mean is still in. Subtract it first.",
         _mean_kept,
     ),
-    Misconception(
-        "root-mean-square",
+    "root-mean-square": (
         "You divide by the root of the mean square and never subtract the mean. That is RMSNorm, "
         "which other models use. LayerNorm subtracts the mean first.",
         _root_mean_square,
     ),
-    Misconception(
-        "divided-by-variance",
+    "divided-by-variance": (
         "You divide by the variance. Its root is missing: the standard deviation.",
         _by_the_variance,
     ),
-    Misconception(
-        "weight-and-bias-unused",
+    "weight-and-bias-unused": (
         "The rows are normalised, but weight and bias are never used. They come last: one factor "
         "and one shift for each channel.",
-        _never_learned,
+        lambda x, weight, bias, eps=1e-5: normalised(x, eps),
     ),
-    Misconception(
-        "bias-unused",
+    "bias-unused": (
         "The last step is missing: bias is never added.",
-        _no_shift,
+        lambda x, weight, bias, eps=1e-5: weight * normalised(x, eps),
     ),
-    Misconception(
-        "bias-before-weight",
+    "bias-before-weight": (
         "You add the bias before you multiply by the weight, so the weight scales the bias too. "
         "Multiply first.",
-        _shift_first,
+        lambda x, weight, bias, eps=1e-5: weight * (normalised(x, eps) + bias),
     ),
-    Misconception(
-        "statistics-cut-off",
+    "statistics-cut-off": (
         "The numbers are right, but the gradient is not: mean and variance are cut off from x. "
         "They depend on x, and the gradient has to know.",
         _cut_off,
     ),
-    Misconception(
-        "always-float32",
+    "always-float32": (
         "Your result is float32 whatever comes in. Keep the dtype of x.",
         _always_float32,
     ),
-)
+}
 
 # --- last_of_five ---
 
-LAST_OF_FIVE = (
-    Misconception(
-        "unbiased-variance",
+LAST_OF_FIVE = {
+    "unbiased-variance": (
         "You divided the sum of squares by 4. LayerNorm divides by the number of channels, 5.",
         800 / math.sqrt(200_000),
     ),
-    Misconception(
-        "mean-not-subtracted",
+    "mean-not-subtracted": (
         "The spread is right, but you divided 1,000 itself. Subtract the mean first.",
         2.5,
     ),
-    Misconception(
-        "root-mean-square",
+    "root-mean-square": (
         "You did not subtract the mean, neither above nor in the spread. The mean is 200.",
         math.sqrt(5),
     ),
-    Misconception(
-        "divided-by-variance",
-        "You divided by the variance. Take its root first.",
-        0.005,
-    ),
-    Misconception(
-        "only-centred",
+    "divided-by-variance": ("You divided by the variance. Take its root first.", 0.005),
+    "only-centred": (
         "That is the distance from the mean. Now divide it by the standard deviation.",
         800,
     ),
-    Misconception(
-        "first-not-last",
+    "first-not-last": (
         "That is what the zeros become. The question is about the last number.",
         -0.5,
     ),
-    Misconception(
-        "one",
+    "one": (
         "Variance 1 does not mean that each number becomes 1. The four zeros are close to the "
         "mean, so the last one has to be farther away.",
         1,
     ),
-)
+}
 
 # --- gelu ---
 
@@ -263,95 +192,63 @@ def gelu_with(
     return x / 2 * (1 + torch.tanh(inner * (x + cubic * x**power)))
 
 
-def _root_on_x_only(x):
-    return x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * x + 0.044715 * x**3))
-
-
-def _no_one(x):
-    return x / 2 * torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
-
-
-def _gate_only(x):
-    return (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
-
-
-GELU = (
-    Misconception(
-        "erf",
+GELU = {
+    "erf": (
         "This is the exact GELU, with erf: PyTorch's default. GPT-2 was trained with the tanh "
         "form. They differ by half a thousandth at most, but loaded weights will show it.",
         F.gelu,
     ),
-    Misconception(
-        "relu",
-        "This is ReLU: a kink at 0 and nothing below. GELU rounds the kink off.",
-        F.relu,
-    ),
-    Misconception(
-        "sigmoid",
+    "relu": ("This is ReLU: a kink at 0 and nothing below. GELU rounds the kink off.", F.relu),
+    "sigmoid": (
         "This is another approximation of GELU, with a sigmoid and 1.702. It is off by up to two "
         "hundredths. GPT-2 has the tanh form.",
         lambda x: x * torch.sigmoid(1.702 * x),
     ),
-    Misconception(
-        "silu",
+    "silu": (
         "This is x times the sigmoid of x, called SiLU or Swish. It looks similar, but GPT-2 has "
         "GELU in its tanh form.",
         F.silu,
     ),
-    Misconception(
-        "square-for-cube",
+    "square-for-cube": (
         "You square x where it should be cubed. A square forgets the sign, so the curve is bent "
         "the wrong way below 0.",
         lambda x: gelu_with(x, power=2),
     ),
-    Misconception(
-        "ten-times-the-cube",
+    "ten-times-the-cube": (
         "The factor of the cube is ten times too large: it begins with 0.04, not 0.4.",
         lambda x: gelu_with(x, cubic=0.44715),
     ),
-    Misconception(
-        "no-cube",
-        "The cubic term is missing inside the tanh.",
-        lambda x: gelu_with(x, cubic=0.0),
-    ),
-    Misconception(
-        "no-root",
+    "no-cube": ("The cubic term is missing inside the tanh.", lambda x: gelu_with(x, cubic=0.0)),
+    "no-root": (
         "You multiply by 2 / pi. Its root is missing.",
         lambda x: gelu_with(x, inner=2 / math.pi),
     ),
-    Misconception(
-        "root-of-two-pi",
+    "root-of-two-pi": (
         "You multiply by the root of 2 times pi. It is the root of 2 *divided by* pi, about 0.8.",
         lambda x: gelu_with(x, inner=math.sqrt(2 * math.pi)),
     ),
-    Misconception(
-        "bracket",
+    "bracket": (
         "Look at the bracket inside the tanh: the root multiplies the whole sum, with the cube.",
-        _root_on_x_only,
+        lambda x: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * x + 0.044715 * x**3)),
     ),
-    Misconception(
-        "no-half",
+    "no-half": (
         "It is twice too large: for large x, GELU is x itself. A half is missing.",
         lambda x: 2 * gelu_with(x),
     ),
-    Misconception(
-        "no-one",
+    "no-one": (
         "The 1 before the tanh is missing. tanh runs from -1 to 1; with the 1 and the half it "
         "becomes a gate from 0 to 1.",
-        _no_one,
+        lambda x: x / 2 * torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)),
     ),
-    Misconception(
-        "gate-only",
+    "gate-only": (
         "This is the gate, between 0 and 1. GELU multiplies x by it.",
-        _gate_only,
+        lambda x: (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
     ),
-    Misconception(
-        "always-float32",
+    "always-float32": (
         "Your result is float32 whatever comes in. Keep the dtype of x.",
         lambda x: gelu_with(x.float()),
     ),
-)
+}
 
 # --- block_parameters ---
 
@@ -360,119 +257,99 @@ def _count(C: int, bias: bool, attn: int = 4, mlp: int = 8, norms: int = 2, bias
     return (attn + mlp) * C * C + norms * C + (biases * C + norms * C if bias else 0)
 
 
-BLOCK_PARAMETERS = (
-    Misconception(
-        "weights-only",
+BLOCK_PARAMETERS = {
+    "weights-only": (
         "You count the four matrices and nothing else. Two LayerNorms have a weight each, and with "
         "bias=True the linear layers and the LayerNorms have biases.",
         lambda n_embd, bias: 12 * n_embd**2,
     ),
-    Misconception(
-        "bias-ignored",
+    "bias-ignored": (
         "You count the biases always. With bias=False there are none: only matrices and the two "
         "LayerNorms' weights.",
         lambda n_embd, bias: _count(n_embd, True),
     ),
-    Misconception(
-        "no-biases-at-all",
+    "no-biases-at-all": (
         "No bias is counted, whatever `bias` says. With bias=True each linear layer has one for "
         "each output, and each LayerNorm has C.",
         lambda n_embd, bias: _count(n_embd, False),
     ),
-    Misconception(
-        "c-attn-not-threefold",
+    "c-attn-not-threefold": (
         "You count c_attn as C by C. It makes query, key and value: C by 3C.",
         lambda n_embd, bias: _count(n_embd, bias, attn=2, biases=7),
     ),
-    Misconception(
-        "no-biases-of-linear-layers",
+    "no-biases-of-linear-layers": (
         "The linear layers' biases are missing. Each has as many as it has outputs: 3C, C, 4C, C.",
         lambda n_embd, bias: _count(n_embd, bias, biases=0),
     ),
-    Misconception(
-        "biases-of-inputs",
+    "biases-of-inputs": (
         "A linear layer has one bias for each *output*. c_fc has 4C of them, c_attn 3C.",
         lambda n_embd, bias: _count(n_embd, bias, biases=7),
     ),
-    Misconception(
-        "no-norms",
+    "no-norms": (
         "The LayerNorms are missing: two of them, each with a weight and (with bias=True) a bias.",
         lambda n_embd, bias: _count(n_embd, bias, norms=0),
     ),
-    Misconception(
-        "one-norm",
+    "one-norm": (
         "A block has two LayerNorms, one before each part. You count one.",
         lambda n_embd, bias: _count(n_embd, bias, norms=1),
     ),
-    Misconception(
-        "norms-keep-their-bias",
+    "norms-keep-their-bias": (
         "With bias=False the LayerNorms have no bias either. You still count theirs.",
         lambda n_embd, bias: _count(n_embd, bias) + (0 if bias else 2 * n_embd),
     ),
-    Misconception(
-        "no-attention-projection",
+    "no-attention-projection": (
         "Attention's second layer, c_proj, is missing: another C by C.",
         lambda n_embd, bias: _count(n_embd, bias, attn=3, biases=8),
     ),
-    Misconception(
-        "mlp-not-widened",
+    "mlp-not-widened": (
         "You count the MLP's matrices as C by C. Its hidden row is four times as wide: C by 4C and "
         "4C by C.",
         lambda n_embd, bias: _count(n_embd, bias, mlp=2, biases=6),
     ),
-)
+}
 
 # --- block_multiplications ---
 
-BLOCK_MULTIPLICATIONS = (
-    Misconception(
-        "only-weights",
+BLOCK_MULTIPLICATIONS = {
+    "only-weights": (
         "You count the products with weights. Attention has two more, without weights: queries "
         "with keys, and the pattern with the values. They grow with T squared.",
         lambda T, n_embd, n_head: 12 * T * n_embd**2,
     ),
-    Misconception(
-        "scores-only",
+    "scores-only": (
         "You count the products of queries and keys, but not those of the pattern and the values. "
         "They cost as much again.",
         lambda T, n_embd, n_head: 12 * T * n_embd**2 + T * T * n_embd,
     ),
-    Misconception(
-        "heads-as-wide-as-the-model",
+    "heads-as-wide-as-the-model": (
         "You multiply attention's products by n_head, with the full width for each head. The heads "
         "share the channels: each is n_embd / n_head wide, and together they cost as much as one.",
         lambda T, n_embd, n_head: 12 * T * n_embd**2 + 2 * T * T * n_embd * n_head,
     ),
-    Misconception(
-        "one-head",
+    "one-head": (
         "You count attention's products for a single head. There are n_head of them.",
         lambda T, n_embd, n_head: 12 * T * n_embd**2 + 2 * T * T * n_embd // n_head,
     ),
-    Misconception(
-        "one-token",
+    "one-token": (
         "The products with weights are done for each of the T tokens. You count them once.",
         lambda T, n_embd, n_head: 12 * n_embd**2 + 2 * T * T * n_embd,
     ),
-    Misconception(
-        "operations",
+    "operations": (
         "You count additions too: that is exactly twice too much. The question is about "
         "multiplications.",
         lambda T, n_embd, n_head: 2 * (12 * T * n_embd**2 + 2 * T * T * n_embd),
     ),
-    Misconception(
-        "allowed-half",
+    "allowed-half": (
         "You count the allowed half of the pattern only. The plain matrix product computes the "
         "hidden half as well.",
         lambda T, n_embd, n_head: 12 * T * n_embd**2 + T * (T + 1) * n_embd,
     ),
-    Misconception(
-        "no-attention-projection",
+    "no-attention-projection": (
         "Attention's c_proj is missing: T times C times C.",
         lambda T, n_embd, n_head: 11 * T * n_embd**2 + 2 * T * T * n_embd,
     ),
-    Misconception(
-        "mlp-not-widened",
+    "mlp-not-widened": (
         "The MLP's hidden row is four times as wide as the stream. You count it as wide as that.",
         lambda T, n_embd, n_head: 6 * T * n_embd**2 + 2 * T * T * n_embd,
     ),
-)
+}

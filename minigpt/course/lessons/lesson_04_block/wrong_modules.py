@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from minigpt import model
-from minigpt.course.exercise.definition import Misconception
+from minigpt.course.exercise.wrong import changed
 from minigpt.course.lessons.lesson_04_block.wrong_functions import normalised
 
 # --- MLP ---
@@ -17,81 +17,24 @@ class Thinker(nn.Module):
 
     widening = 4
     always_bias = False
+    dropped = ("result",)
 
     def __init__(self, config):
         super().__init__()
         C, bias = config.n_embd, config.bias or self.always_bias
         self.c_fc = nn.Linear(C, self.widening * C, bias=bias)
         self.c_proj = nn.Linear(self.widening * C, C, bias=bias)
-        self.drop_hidden, self.drop_result = nn.Identity(), nn.Dropout(config.dropout)
         self.dropout = config.dropout
 
     def forward(self, x):
-        return self.drop_result(self.c_proj(self.drop_hidden(self.bend(self.c_fc(x)))))
+        hidden = self.drop("hidden", self.bend(self.c_fc(x)))
+        return self.drop("result", self.c_proj(hidden))
+
+    def drop(self, what, x):
+        return F.dropout(x, self.dropout, self.training) if what in self.dropped else x
 
     def bend(self, x):
         return F.gelu(x, approximate="tanh")
-
-
-class Erf(Thinker):
-    def bend(self, x):
-        return F.gelu(x)
-
-
-class Relu(Thinker):
-    def bend(self, x):
-        return F.relu(x)
-
-
-class NoBend(Thinker):
-    def bend(self, x):
-        return x
-
-
-class BendsTwice(Thinker):
-    def forward(self, x):
-        return self.bend(super().forward(x))
-
-
-class TwiceAsWide(Thinker):
-    widening = 2
-
-
-class AsWide(Thinker):
-    widening = 1
-
-
-class AlwaysBias(Thinker):
-    always_bias = True
-
-
-class AddsInput(Thinker):
-    def forward(self, x):
-        return x + super().forward(x)
-
-
-class NoDropout(Thinker):
-    def __init__(self, config):
-        super().__init__(config)
-        self.drop_result = nn.Identity()
-
-
-class DropsHidden(Thinker):
-    def __init__(self, config):
-        super().__init__(config)
-        self.drop_hidden, self.drop_result = self.drop_result, nn.Identity()
-
-
-class DropsTwice(Thinker):
-    def __init__(self, config):
-        super().__init__(config)
-        self.drop_hidden = nn.Dropout(config.dropout)
-
-
-class AlwaysDrops(Thinker):
-    def forward(self, x):
-        hidden = self.bend(self.c_fc(x))
-        return F.dropout(self.c_proj(hidden), self.dropout, training=True)
 
 
 class OtherNames(nn.Module):
@@ -112,83 +55,76 @@ class Transposed(nn.Module):
         self.c_proj = nn.Linear(C, 4 * C, bias=config.bias)
 
 
-MLP = (
-    Misconception(
-        "erf",
+MLP = {
+    "erf": (
         "Your bend is the exact GELU, PyTorch's default. GPT-2 has the tanh form: your own gelu, "
         'or approximate="tanh".',
-        Erf,
+        changed(Thinker, bend=lambda self, x: F.gelu(x)),
     ),
-    Misconception("relu", "Your bend is ReLU. GPT-2 has GELU, in its tanh form.", Relu),
-    Misconception(
-        "no-bend",
+    "relu": (
+        "Your bend is ReLU. GPT-2 has GELU, in its tanh form.",
+        changed(Thinker, bend=lambda self, x: F.relu(x)),
+    ),
+    "no-bend": (
         "There is no bend between the two layers, so together they are one matrix. GELU stands "
         "between them.",
-        NoBend,
+        changed(Thinker, bend=lambda self, x: x),
     ),
-    Misconception(
-        "bend-at-the-end",
+    "bend-at-the-end": (
         "You bend a second time, after c_proj. Nothing below about -0.17 could ever be written to "
         "the stream. The bend stands between the layers only.",
-        BendsTwice,
+        changed(Thinker, forward=lambda self, x: self.bend(Thinker.forward(self, x))),
     ),
-    Misconception(
-        "hidden-twice-as-wide",
+    "hidden-twice-as-wide": (
         "Your hidden row is twice as wide as the stream. GPT-2's is four times as wide.",
-        TwiceAsWide,
+        changed(Thinker, widening=2),
     ),
-    Misconception(
-        "hidden-as-wide",
+    "hidden-as-wide": (
         "Your hidden row is as wide as the stream. GPT-2's is four times as wide.",
-        AsWide,
+        changed(Thinker, widening=1),
     ),
-    Misconception(
-        "in-and-out-swapped",
+    "in-and-out-swapped": (
         "In and out are swapped: nn.Linear takes the inputs first. c_fc goes from C to 4C, c_proj "
         "back.",
         Transposed,
     ),
-    Misconception(
-        "other-names",
+    "other-names": (
         "The layers are right, but their names are yours. With the checkpoint's names, c_fc and "
         "c_proj, real weights will fit.",
         OtherNames,
     ),
-    Misconception(
-        "bias-always",
+    "bias-always": (
         "With config.bias=False the linear layers should have no bias. Yours always have one.",
-        AlwaysBias,
+        changed(Thinker, always_bias=True),
     ),
-    Misconception(
-        "input-added",
+    "input-added": (
         "You add the input to the result. That is the block's affair; the MLP returns only what it "
         "made.",
-        AddsInput,
+        changed(Thinker, forward=lambda self, x: x + Thinker.forward(self, x)),
     ),
-    Misconception(
-        "no-dropout",
+    "no-dropout": (
         "Right without dropout. But config.dropout is never used: in training it acts on the "
         "result, after c_proj.",
-        NoDropout,
+        changed(Thinker, dropped=()),
     ),
-    Misconception(
-        "dropout-on-hidden",
+    "dropout-on-hidden": (
         "Your dropout acts on the hidden row. It belongs at the end, after c_proj.",
-        DropsHidden,
+        changed(Thinker, dropped=("hidden",)),
     ),
-    Misconception(
-        "dropout-twice",
+    "dropout-twice": (
         "You have two dropouts, one on the hidden row and one at the end. GPT-2 has only the one "
         "at the end, after c_proj.",
-        DropsTwice,
+        changed(Thinker, dropped=("hidden", "result")),
     ),
-    Misconception(
-        "dropout-in-evaluation",
+    "dropout-in-evaluation": (
         "Dropout is still at work after .eval(): the same input gives another result each time. "
         "F.dropout needs training=self.training; nn.Dropout knows by itself.",
-        AlwaysDrops,
+        changed(
+            Thinker,
+            drop=lambda self, what, x: F.dropout(x, self.dropout) if what == "result" else x,
+        ),
     ),
-)
+}
 
 # --- Block ---
 
@@ -218,42 +154,18 @@ class OwnBlock(nn.Module):
         return x + self.mlp(self.ln_2(x))
 
 
-class PostNorm(OwnBlock):
-    def look_back(self, x):
-        return self.ln_1(x + self.attn(x))
-
-    def think(self, x):
-        return self.ln_2(x + self.mlp(x))
-
-
-class NormsTheParts(OwnBlock):
-    def look_back(self, x):
-        return x + self.ln_1(self.attn(x))
-
-    def think(self, x):
-        return x + self.ln_2(self.mlp(x))
-
-
-class NoPlus(OwnBlock):
-    def forward(self, x):
-        return self.mlp(self.ln_2(self.attn(self.ln_1(x))))
-
-
 class NoFirstPlus(OwnBlock):
     def look_back(self, x):
         return self.attn(self.ln_1(x))
 
 
-class NoSecondPlus(OwnBlock):
-    def think(self, x):
-        return self.mlp(self.ln_2(x))
-
-
-class AddsToCopies(OwnBlock):
+class AddsToCopy(OwnBlock):
     def look_back(self, x):
         x = self.ln_1(x)
         return x + self.attn(x)
 
+
+class AddsToCopies(AddsToCopy):
     def think(self, x):
         x = self.ln_2(x)
         return x + self.mlp(x)
@@ -265,163 +177,108 @@ class SharedNorm(OwnBlock):
         self.ln_2 = self.ln_1
 
 
-class FirstNormTwice(OwnBlock):
-    def think(self, x):
-        return x + self.mlp(self.ln_1(x))
-
-
 class NoFirstNorm(OwnBlock):
     def look_back(self, x):
         return x + self.attn(x)
 
 
-class NoSecondNorm(OwnBlock):
-    def think(self, x):
-        return x + self.mlp(x)
-
-
-class SideBySide(OwnBlock):
-    def forward(self, x):
-        return x + self.attn(self.ln_1(x)) + self.mlp(self.ln_2(x))
-
-
-class ThinksFirst(OwnBlock):
-    def forward(self, x):
-        return self.look_back(self.think(x))
-
-
-class OldStream(OwnBlock):
-    def forward(self, x):
-        return x + self.mlp(self.ln_2(self.look_back(x)))
-
-
-class NormedAtTheEnd(OwnBlock):
-    def think(self, x):
-        return self.ln_2(x + self.mlp(self.ln_2(x)))
-
-
-class TinyEpsilon(OwnBlock):
-    eps = 1e-12
-
-
-class NormsKeepBias(OwnBlock):
-    always_bias = True
-
-
-class DropsAgain(OwnBlock):
-    def look_back(self, x):
-        return x + self.drop(self.attn(self.ln_1(x)))
-
-    def think(self, x):
-        return x + self.drop(self.mlp(self.ln_2(x)))
-
-
-class DropsStream(OwnBlock):
-    def look_back(self, x):
-        return self.drop(super().look_back(x))
-
-
-BLOCK = (
-    Misconception(
-        "norm-after-the-part",
+BLOCK = {
+    "norm-after-the-part": (
         "Your LayerNorms normalise what a part writes. They stand before the parts: each part "
         "reads a normalised copy of the stream, and writes what it likes.",
-        NormsTheParts,
+        changed(
+            OwnBlock,
+            look_back=lambda self, x: x + self.ln_1(self.attn(x)),
+            think=lambda self, x: x + self.ln_2(self.mlp(x)),
+        ),
     ),
-    Misconception(
-        "post-norm",
+    "post-norm": (
         "Your LayerNorms stand on the stream, after each plus. That is post-norm. GPT-2 has "
         "pre-norm: a part reads a normalised copy, and the stream itself is never normalised.",
-        PostNorm,
+        changed(
+            OwnBlock,
+            look_back=lambda self, x: self.ln_1(x + self.attn(x)),
+            think=lambda self, x: self.ln_2(x + self.mlp(x)),
+        ),
     ),
-    Misconception(
-        "no-plus",
+    "no-plus": (
         "Nothing is added: each part replaces the stream by what it made, and the word forgets "
         "what it was. Add what a part makes to what was there.",
-        NoPlus,
+        changed(OwnBlock, forward=lambda self, x: self.mlp(self.ln_2(self.attn(self.ln_1(x))))),
     ),
-    Misconception(
-        "no-first-plus",
+    "no-first-plus": (
         "Attention replaces the stream. Only the MLP's plus is there; the first one is missing.",
         NoFirstPlus,
     ),
-    Misconception(
-        "no-second-plus",
+    "no-second-plus": (
         "The MLP replaces the stream. Only attention's plus is there; the second one is missing.",
-        NoSecondPlus,
+        changed(OwnBlock, think=lambda self, x: self.mlp(self.ln_2(x))),
     ),
-    Misconception(
-        "added-to-the-copy",
+    "added-to-the-copy": (
         "You add to the normalised copy, so the stream itself is lost at every LayerNorm. Keep x "
         "as it is, and normalise only what the part reads.",
         AddsToCopies,
     ),
-    Misconception(
-        "shared-norm",
+    "shared-norm": (
         "ln_1 and ln_2 are one and the same LayerNorm. Both names exist, so loading does not "
         "complain, but each part needs a weight and a bias of its own.",
         SharedNorm,
     ),
-    Misconception(
-        "first-norm-twice",
+    "first-norm-twice": (
         "The MLP reads through ln_1. ln_2 exists but is never used.",
-        FirstNormTwice,
+        changed(OwnBlock, think=lambda self, x: x + self.mlp(self.ln_1(x))),
     ),
-    Misconception(
-        "no-first-norm",
+    "no-first-norm": (
         "Attention reads the stream as it is. It should read a copy that ln_1 has normalised.",
         NoFirstNorm,
     ),
-    Misconception(
-        "no-second-norm",
+    "no-second-norm": (
         "The MLP reads the stream as it is. It should read a copy that ln_2 has normalised.",
-        NoSecondNorm,
+        changed(OwnBlock, think=lambda self, x: x + self.mlp(x)),
     ),
-    Misconception(
-        "side-by-side",
+    "side-by-side": (
         "Attention and MLP read the same stream, side by side. In GPT-2 the MLP comes after: it "
         "reads the stream to which attention has already added.",
-        SideBySide,
+        changed(
+            OwnBlock, forward=lambda self, x: x + self.attn(self.ln_1(x)) + self.mlp(self.ln_2(x))
+        ),
     ),
-    Misconception(
-        "mlp-first",
+    "mlp-first": (
         "Your MLP comes before attention. It is the other way round: first look back, then think.",
-        ThinksFirst,
+        changed(OwnBlock, forward=lambda self, x: self.look_back(self.think(x))),
     ),
-    Misconception(
-        "attention-forgotten",
+    "attention-forgotten": (
         "Your second plus adds to the stream as it was at the start, so what attention wrote is "
         "lost. Add to the stream that attention has added to.",
-        OldStream,
+        changed(OwnBlock, forward=lambda self, x: x + self.mlp(self.ln_2(self.look_back(x)))),
     ),
-    Misconception(
-        "normed-at-the-end",
+    "normed-at-the-end": (
         "You normalise the stream once more at the end of the block. A block only adds to it.",
-        NormedAtTheEnd,
+        changed(OwnBlock, think=lambda self, x: self.ln_2(x + self.mlp(self.ln_2(x)))),
     ),
-    Misconception(
-        "other-epsilon",
+    "other-epsilon": (
         "Your LayerNorms use another epsilon. Quiet rows show it. GPT-2's is 0.00001.",
-        TinyEpsilon,
+        changed(OwnBlock, eps=1e-12),
     ),
-    Misconception(
-        "norms-keep-their-bias",
+    "norms-keep-their-bias": (
         "With config.bias=False the LayerNorms should have no bias either. Yours still have one.",
-        NormsKeepBias,
+        changed(OwnBlock, always_bias=True),
     ),
-    Misconception(
-        "dropout-twice",
+    "dropout-twice": (
         "The block drops a second time. Attention and MLP already end with a dropout each: the "
         "block needs none.",
-        DropsAgain,
+        changed(
+            OwnBlock,
+            look_back=lambda self, x: x + self.drop(self.attn(self.ln_1(x))),
+            think=lambda self, x: x + self.drop(self.mlp(self.ln_2(x))),
+        ),
     ),
-    Misconception(
-        "dropout-on-the-stream",
+    "dropout-on-the-stream": (
         "Your dropout acts on the stream itself: what earlier blocks wrote is lost. Dropout acts "
         "on what a part adds, and attention and MLP do that themselves.",
-        DropsStream,
+        changed(OwnBlock, look_back=lambda self, x: self.drop(OwnBlock.look_back(self, x))),
     ),
-)
+}
 
 # --- MendedBlock ---
 
@@ -438,54 +295,37 @@ class NormStillWrong(OwnBlock):
         self.ln_1, self.ln_2 = (Unbiased(config.n_embd, bias=config.bias) for _ in range(2))
 
 
-class AddsToFirstCopy(OwnBlock):
-    def look_back(self, x):
-        x = self.ln_1(x)
-        return x + self.attn(x)
-
-
-class Untouched(NormStillWrong, AddsToFirstCopy):
+class Untouched(NormStillWrong, AddsToCopy):
     pass
 
 
-class MovedBehind(OwnBlock):
-    def look_back(self, x):
-        return self.ln_1(x + self.attn(x))
-
-
-MEND_BLOCK = (
-    Misconception(
-        "untouched",
+MEND_BLOCK = {
+    "untouched": (
         "Not written yet: this is still the broken version. It has two mistakes.",
         Untouched,
     ),
-    Misconception(
-        "norm-still-wrong",
+    "norm-still-wrong": (
         "The stream is right now. One mistake is left, in the LayerNorm: compare its result with "
         "nn.LayerNorm's for a row of four numbers.",
         NormStillWrong,
     ),
-    Misconception(
-        "stream-still-wrong",
+    "stream-still-wrong": (
         "The LayerNorm is right now. One mistake is left: to what does attention add its part?",
-        AddsToFirstCopy,
+        AddsToCopy,
     ),
-    Misconception(
-        "norm-removed",
-        "The stream is no longer normalised, but neither is what attention reads. It should read "
-        "a copy of x that ln_1 has normalised.",
+    "norm-removed": (
+        "The stream is no longer normalised, but neither is what attention reads. It should read a "
+        "copy of x that ln_1 has normalised.",
         NoFirstNorm,
     ),
-    Misconception(
-        "norm-moved-behind",
+    "norm-moved-behind": (
         "Now ln_1 stands behind the plus, and still on the stream. Attention should read a "
         "normalised copy; the stream itself stays as it is.",
-        MovedBehind,
+        changed(OwnBlock, look_back=lambda self, x: self.ln_1(x + self.attn(x))),
     ),
-    Misconception(
-        "plus-removed",
+    "plus-removed": (
         "The plus on the copy is gone, but so is the stream. What attention makes is added to x as "
         "it came in.",
         NoFirstPlus,
     ),
-)
+}
