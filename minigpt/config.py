@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 PRESETS = {
     "gpt2": dict(n_layer=12, n_head=12, n_embd=768),
@@ -13,8 +14,20 @@ PRESETS = {
 
 
 def is_number(value) -> bool:
-    """Say whether value is a plain number; True and False are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Say whether value is a number, NumPy's too; True and False are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def as_plain(value):
+    """Return NumPy's numbers as Python's, also in a tuple; anything else as it is.
+
+    A file of settings can hold only these.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(as_plain, value))
+    if not is_number(value):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def require(fine: bool, name: str, value, accepted: str) -> None:
@@ -23,10 +36,19 @@ def require(fine: bool, name: str, value, accepted: str) -> None:
         raise ValueError(f"{name} is {value!r}; it must be {accepted}")
 
 
-def check_whole(name: str, value, least: int = 1) -> None:
-    """Raise ValueError unless value is a whole number of at least `least`."""
-    fine = is_number(value) and isinstance(value, int) and value >= least
-    require(fine, name, value, f"a whole number of at least {least}")
+def check_whole(name: str, value, least: int = 1, otherwise: str = "") -> None:
+    """Raise ValueError unless value is a whole number of at least `least`.
+
+    `otherwise` says what else may be given, such as ", or None".
+    """
+    fine = is_number(value) and isinstance(value, Integral) and value >= least
+    require(fine, name, value, f"a whole number of at least {least}{otherwise}")
+
+
+def keep_plain(settings) -> None:
+    """Turn the numbers in a frozen dataclass into Python's own."""
+    for field in fields(settings):
+        object.__setattr__(settings, field.name, as_plain(getattr(settings, field.name)))
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class GPTConfig:
         fine = is_number(self.dropout) and 0 <= self.dropout < 1
         require(fine, "dropout", self.dropout, "at least 0 and below 1")
         require(isinstance(self.bias, bool), "bias", self.bias, "True or False")
+        keep_plain(self)
 
     @property
     def head_size(self) -> int:

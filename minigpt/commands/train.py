@@ -19,6 +19,7 @@ from minigpt.pretrained.weights import WEIGHTS
 from minigpt.speed import check_compiler
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, train
+from minigpt.training.config import MAX_LR
 
 # A run is a folder of these, and of what `save_pretrained` writes: model.safetensors, config.json.
 SETTINGS, CHECKPOINT, TOKENIZER = "run.json", "checkpoint.safetensors", "tokenizer.json"
@@ -41,7 +42,6 @@ DEFAULTS = {
     "warmup_steps": None,  # None: a tenth of the steps, at most 100
 }
 CORPORA = ("stories", *TEXTS)
-LEARNING_RATES = {"muon": 5e-3, "adamw": 1e-3}
 MAY_CHANGE = {"steps", "compile", "device"}  # when a run is resumed
 
 
@@ -61,7 +61,7 @@ def complete(folder: Path, given: dict, resume: bool) -> dict:
                     "another --out starts a new one"
                 )
         settings = DEFAULTS | given
-        settings["lr"] = given.get("lr", LEARNING_RATES[settings["optimizer"]])
+        settings["lr"] = given.get("lr", MAX_LR[settings["optimizer"]])
         settings["warmup_steps"] = min(100, settings["steps"] // 10)
         return settings
     saved = read_settings(folder)

@@ -103,16 +103,34 @@ VAL_STORIES = 1000
 
 
 def load_text(name: str, text: str, tokenizer: Tokenizer | None, vocab_size: int) -> Data:
-    """Hold out the last tenth of a text; without a tokenizer, train one on the rest."""
+    """Hold out the last tenth of a text; without a tokenizer, train one on the rest.
+
+    Where <|endoftext|> stands in the text it is the end of a document: its own token, which no
+    merge crosses. How many there are is printed.
+    """
     cut = len(text) * 9 // 10
+    if marks := text.count(END_OF_TEXT):
+        print(f"{name}: {marks + 1:,} documents, with {END_OF_TEXT} between them")
+        cut = text.rfind(END_OF_TEXT, 0, cut) if END_OF_TEXT in text[:cut] else cut
     parts = text[:cut], text[cut:]
     if tokenizer is None:
-        key = digest(parts[0], vocab_size)
-        tokenizer = cached_tokenizer(key, lambda: parts[:1], vocab_size)
+        key = digest(parts[0], vocab_size, *["documents"] * bool(marks))
+        documents = parts[0].split(END_OF_TEXT)
+        tokenizer = cached_tokenizer(key, lambda: documents, vocab_size)
+    if marks and tokenizer.end_of_text is None:
+        raise ValueError(
+            f"the text has {marks:,} {END_OF_TEXT} between its documents, and the tokenizer has no "
+            "such token; train one with it, or take them out of the text"
+        )
+    special = {END_OF_TEXT} if marks else frozenset()
     train, val = (
         cached_ids(
-            digest(part, tokenizer.merges),
-            lambda part=part: tokenizer.encode_ordinary(part),
+            digest(part, tokenizer.merges, *special),
+            lambda part=part: (
+                tokenizer.encode(part, allowed_special=special)
+                if special
+                else tokenizer.encode_ordinary(part)
+            ),
             tokenizer.vocab_size,
         )
         for part in parts

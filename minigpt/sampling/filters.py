@@ -29,7 +29,7 @@ def top_k_filter(logits: Tensor, k: int) -> Tensor:
     >>> top_k_filter(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
     """
-    check_whole("top_k", k)
+    check_whole("top_k", k, otherwise=", or None to keep all")
     if k >= logits.size(-1):
         return logits
     smallest = logits.topk(k, dim=-1).values[..., -1:]

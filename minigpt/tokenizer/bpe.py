@@ -13,6 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from operator import add
 
 import regex
@@ -103,13 +104,16 @@ def find_pairs(words: list[str]) -> dict[str, list[int]]:
 def merge_in_words(words: list[str], where: list[int], pair: str, new: str) -> dict[str, list[int]]:
     """Replace `pair` by `new` in the words numbered in `where`; return the pairs this makes."""
     made = defaultdict(list)
-    for i in where:
-        word = words[i]
-        if pair in word:
-            words[i] = word = word.replace(pair, new)
-            for made_pair in pairs(word):
-                if new in made_pair:
-                    made[made_pair].append(i)
+    for i in dict.fromkeys(where):  # each word once, however often the pair is in it
+        pieces = words[i].split(pair)  # what stands before, between and after
+        words[i] = new.join(pieces)
+        for n, (before, after) in enumerate(pairwise(pieces)):
+            if before:
+                made[before[-1] + new].append(i)
+            elif n > 0:
+                made[new + new].append(i)
+            if after:
+                made[new + after[0]].append(i)
     return made
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from minigpt.config import check_whole, is_number, require
+from minigpt.config import check_whole, is_number, keep_plain, require
+
+MAX_LR = {"adamw": 1e-3, "muon": 5e-3}  # suit a million parameters
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class TrainConfig:
     block_size: int | None = None  # tokens in a window; None: the model's block_size
     accumulation_steps: int = 1  # micro-batches added up before each update
     optimizer: str = "adamw"  # or "muon": Muon on the blocks' matrices, AdamW on the rest
-    max_lr: float = 1e-3  # learning rate after warm-up
+    max_lr: float | None = None  # learning rate after warm-up; None: what suits the optimizer
     min_lr: float = 1e-4  # learning rate at the end
     warmup_steps: int = 50  # steps of linear rise to max_lr
     weight_decay: float = 0.1  # pull towards zero; matrices only
@@ -32,6 +34,8 @@ class TrainConfig:
     seed: int = 1337  # decides which windows are drawn, and dropout
 
     def __post_init__(self) -> None:
+        if self.max_lr is None:
+            object.__setattr__(self, "max_lr", MAX_LR.get(self.optimizer, 0.0))
         for name in ("max_steps", "batch_size", "accumulation_steps", "eval_interval",
                      "eval_batches", "checkpoint_interval"):  # fmt: skip
             check_whole(name, getattr(self, name))
@@ -56,6 +60,7 @@ class TrainConfig:
              f"below max_steps={self.max_steps}"),
         ):  # fmt: skip
             require(fine, name, getattr(self, name), accepted)
+        keep_plain(self)
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def train(
     data, configuration and checkpoint do not fit, before anything is changed, and
     FloatingPointError if the loss blows up; the last checkpoint then still stands.
     """
-    config = replace(config or TrainConfig(), **changes)
+    config = replace(config, **changes) if config else TrainConfig(**changes)
     check_fit(model, data, config)
     history = find_history(checkpoint, resume, describe_run(model, data, config))
     device = choose_device(config.device)
