@@ -112,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="say which this is, and end")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for add in (
         add_doctor,
         add_generate,
@@ -131,6 +131,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line; what `lab` and `explore` do not know is JupyterLab's."""
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
+    if args.command is None and not rest:  # nothing was asked: say what there is
+        parser.print_help()
+        parser.exit()
     if rest and args.command not in ("lab", "explore"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.options = rest

@@ -18,7 +18,6 @@ from minigpt.files import atomic_write, read_text
 from minigpt.tokenizer.bpe import (
     MOST_TOKENS,
     SEAM,
-    Memo,
     blocks,
     count_words,
     join_merges,
@@ -36,6 +35,7 @@ from minigpt.tokenizer.checks import (
     checked_text,
 )
 from minigpt.tokenizer.gpt2_files import read_gpt2_file
+from minigpt.tokenizer.memo import Memo
 
 FORMAT = "minigpt tokenizer 1"
 

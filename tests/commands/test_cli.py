@@ -8,6 +8,7 @@ import pytest
 
 from minigpt import cli
 from minigpt.commands import train as train_command
+from minigpt.training.config import MAX_LR
 from tests.commands.running import TINY, refused
 
 
@@ -44,7 +45,7 @@ def test_the_help_of_train_tells_its_defaults(capsys):
     for key, value in train_command.DEFAULTS.items():
         option = words.partition(f" --{key.replace('_', '-')} ")[2].partition(" --")[0]
         assert value in (None, False) or f"{value})" in option, key  # False: a switch, off
-    for optimizer, rate in train_command.LEARNING_RATES.items():
+    for optimizer, rate in MAX_LR.items():
         assert f"{optimizer} {rate}" in words
 
 
@@ -55,7 +56,7 @@ def test_version_is_that_of_the_installed_package(capsys):
     assert capsys.readouterr().out == f"minigpt {metadata.version('minigpt')}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["generate", "--loud"], ["train"]])
+@pytest.mark.parametrize("arguments", [["dance"], ["generate", "--loud"], ["train"]])
 def test_a_command_line_that_cannot_be_read_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(arguments)

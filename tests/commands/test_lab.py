@@ -110,6 +110,9 @@ def test_a_server_that_missed_ctrl_c_is_ended_all_the_same(course, monkeypatch):
         def terminate(self):
             ended.append(self)
 
+        def poll(self):
+            return 0
+
     ended = []
     monkeypatch.setattr(lab.subprocess, "Popen", Server)
     assert cli.main(["lab"]) == 130

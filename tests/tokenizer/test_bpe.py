@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigpt.tokenizer import Tokenizer, bpe
-from minigpt.tokenizer.bpe import Memo
+from minigpt.tokenizer.memo import Memo
 from tests.tokenizer.slow import (
     PYTHON_DOCS,
     RELEASED_PATTERN,
