@@ -16,10 +16,10 @@ from minigpt.training import (
     train,
     train_step,
 )
+from tests.speed.compiler import needs_compiler
 from tests.training.runs import fresh_model, toy_data
 
 QUICK = TrainConfig(max_steps=12, batch_size=4, max_lr=1e-2, warmup_steps=3, eval_interval=12)
-needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 def a_batch() -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,6 +14,8 @@ from minigpt.training import checkpoints
 from tests.training import runs
 from tests.training.runs import assert_same_bits
 
+pytestmark = pytest.mark.thorough
+
 CHILD = """
 import os, runpy, signal, sys, torch
 torch.set_num_threads(1)
