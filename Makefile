@@ -5,7 +5,11 @@ PYTHON ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help lab test lint notebooks bench storyteller constraints clean
+# What the learner reads, floors 0 to 4 of tests/test_map.py: a file or a folder of tests each.
+CORE := config files devices kv_cache model model_attention model_weights stories tokenizer data \
+    interpret speed verification training sampling pretrained evaluation finetuning twins map
+
+.PHONY: help lab test check lint notebooks bench storyteller constraints clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -24,6 +28,12 @@ lab: $(READY) ## Open lesson 00 in JupyterLab (Ctrl-C ends it)
 
 test: lint ## Test everything, notebooks included, with the network unplugged
 	$(PY) -m pytest --nbval --nbval-current-env -n logical --maxprocesses 4 --dist loadfile
+
+check: lint ## Check style, doctests and the core's tests, in about a minute
+	@start=$$(date +%s); $(PY) -m pytest -m 'not slow and not thorough' \
+	    -n logical --maxprocesses 4 --dist loadfile \
+	    minigpt $(wildcard $(CORE:%=tests/%) $(CORE:%=tests/test_%.py)) \
+	    && echo "make check took $$(($$(date +%s) - start)) seconds."
 
 lint: $(READY) ## Check the code's style
 	@$(PY) -m ruff check --quiet --output-format concise

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.browser.fixtures"]
+pytest_plugins = ["tests.browser.fixtures", "tests.machines", "tests.summary"]
 
 UNPLUGGED = Path(__file__).parent / "unplugged"
 
@@ -92,29 +92,3 @@ def _fail_if_all_is_required(report):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"MINIGPT_REQUIRE_ALL is set, and this was skipped. {reason}"
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Show the confusion matrix: for each exercise, which wrong answer was taken for which."""
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    properties = [p for report in reports for p in getattr(report, "user_properties", ())]
-    mutants = [value for name, value in properties if name == "mutants"]
-    if mutants:
-        terminalreporter.section("mutants of the solutions that no case can tell from them")
-        for exercise, _, survivors in mutants:
-            for what in survivors:
-                terminalreporter.line(f"{exercise}: {what}")
-        count, left = sum(m[1] for m in mutants), sum(len(m[2]) for m in mutants)
-        terminalreporter.line(f"{count - left} of {count} rejected, {(count - left) / count:.1%}")
-    found = [value for name, value in properties if name == "confusion"]
-    if not found:
-        return
-    terminalreporter.section("confusion matrix: rows are what was wrong, columns what was named")
-    for exercise, cells in found:
-        right = sum(count for wrong, said, count in cells if wrong == said)
-        total = sum(count for _, _, count in cells)
-        kinds = len({wrong for wrong, _, _ in cells})
-        terminalreporter.line(f"{exercise}: {kinds} wrong answers, {right}/{total} on the diagonal")
-        for wrong, said, count in cells:
-            if wrong != said:
-                terminalreporter.line(f"    {wrong} was taken for {said}: {count} times")

@@ -211,5 +211,5 @@ def test_make_alone_lists_the_targets():
     if shutil.which("make") is None:
         pytest.skip("make is not here; get it with: sudo apt-get install make")
     told = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("help", "lab", "test", "lint", "notebooks", "storyteller", "clean"):
+    for target in ("help", "lab", "test", "check", "lint", "notebooks", "storyteller", "clean"):
         assert f"make {target} " in told

@@ -92,6 +92,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path, monkeypat
         assert cached_tokenizer("key", lambda: ["aaaa"], 258).vocab_size == 258
 
 
+@pytest.mark.thorough
 def test_several_processes_at_once_are_in_nobodys_way(own_cache):
     code = (
         "import sys, numpy; from minigpt.data.cache import cached_ids\n"

@@ -9,6 +9,8 @@ from minigpt import files
 from minigpt.data import corpora, load_data
 from tests.servers import Handler, running_server
 
+pytestmark = pytest.mark.thorough
+
 PLAY = ("To be, or not to be, that is the question.\n" * 3000).encode()
 
 

@@ -53,7 +53,7 @@ def test_a_planted_head_is_found_among_noise_and_by_its_own_detector_only(name, 
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
-def test_detectors_are_silent_on_random_patterns(spread):
+def test_detectors_are_silent_on_noise(spread):
     ids = probe()
     for name, scores in head_scores(random_patterns(12, 12, 48, 48, spread=spread), ids).items():
         assert scores.max() < CLEAR, name

@@ -58,16 +58,19 @@ def compare_with_transformers(tmp_path, config, std):
     return difference
 
 
+@pytest.mark.thorough
 def test_full_size_gpt2_gives_the_logits_and_tokens_of_transformers(tmp_path):
     compare_with_transformers(tmp_path, GPTConfig.preset("gpt2"), 0.06)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["gpt2-medium", "gpt2-large", "gpt2-xl"])
 def test_full_width_gives_the_logits_and_tokens_of_transformers(tmp_path, name):
     sizes = PRESETS[name] | {"n_layer": 2, "vocab_size": 1000, "block_size": 64}
     compare_with_transformers(tmp_path, GPTConfig(**sizes), 0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.elsewhere
 @pytest.mark.parametrize(
     "name", ["gpt2-medium", "gpt2-large", pytest.param("gpt2-xl", marks=pytest.mark.slow)]

@@ -12,6 +12,8 @@ from tests.models import lively, some_ids
 from tests.pretrained.files import SMALL, hub_tensors, write
 from tests.servers import Handler, running_server
 
+pytestmark = pytest.mark.thorough
+
 
 class Hub(Handler):
     """What huggingface_hub asks of a hub, and a connection that breaks when told to."""

@@ -2,15 +2,11 @@
 
 import copy
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from minigpt.config import GPTConfig
-from minigpt.data import Data
-from minigpt.model import GPT
 from minigpt.speed import check_compiler, compiled
 from minigpt.training import (
     TrainConfig,
@@ -20,20 +16,10 @@ from minigpt.training import (
     train,
     train_step,
 )
+from tests.speed.compiler import needs_compiler
+from tests.training.runs import fresh_model, toy_data
 
-TINY = GPTConfig(vocab_size=8, block_size=16, n_layer=2, n_head=2, n_embd=16)
 QUICK = TrainConfig(max_steps=12, batch_size=4, max_lr=1e-2, warmup_steps=3, eval_interval=12)
-needs_compiler = pytest.mark.usefixtures("compiler")
-
-
-def fresh_model(**changes) -> GPT:
-    torch.manual_seed(0)
-    return GPT(replace(TINY, **changes))
-
-
-def toy_data() -> Data:
-    ids = (np.arange(4000) ** 2 % 8).astype(np.uint16)
-    return Data("toy", SimpleNamespace(vocab_size=8), ids[:3600], ids[3600:])
 
 
 def a_batch() -> tuple[torch.Tensor, torch.Tensor]:

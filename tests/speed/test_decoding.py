@@ -14,9 +14,9 @@ from minigpt.sampling import generate
 from minigpt.speed import check_compiler, compiled_step, decoding, quantize
 from minigpt.speed.decoding import COMPILED, weights_times_row
 from tests.models import lively
+from tests.speed.compiler import needs_compiler
 
 SMALL = GPTConfig(vocab_size=51, block_size=24, n_layer=2, n_head=2, n_embd=32)
-needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 def random_model(dtype=torch.float32):

@@ -36,6 +36,7 @@ def test_merges_on_the_python_docs_at_4096_are_hugging_faces():
     assert merges == hugging_face_merges([PYTHON_DOCS], 4096)
 
 
+@pytest.mark.thorough
 def test_merges_on_the_start_of_the_python_docs_are_the_slow_trainers():
     text = PYTHON_DOCS[:20_000]
     assert Tokenizer.train(text, 456, ()).merges == slow_train(text, 200)

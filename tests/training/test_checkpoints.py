@@ -13,6 +13,7 @@ from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.training import TrainConfig, checkpoints, make_optimizer, train_step
 from minigpt.training.checkpoints import FORMAT, load_checkpoint, read_notes, save_checkpoint
+from tests.training.runs import assert_same_bits
 
 TINY = GPTConfig(vocab_size=8, block_size=6, n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 NOTES = {"history": [1, 2.5, None], "text": "snow ❄", "nested": {"a": [True]}}
@@ -51,12 +52,6 @@ class Run:
         return copy.deepcopy(held)
 
 
-def assert_same(first: dict, second: dict) -> None:
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        assert torch.equal(value, second[name]), name
-
-
 @pytest.fixture(params=["adamw", "muon"])
 def kind(request) -> str:
     return request.param
@@ -83,7 +78,7 @@ def test_everything_comes_back(saved, kind):
     before = run.everything()
     other = Run(kind, seed=7, steps=5)
     assert load_checkpoint(path, *other.parts) == NOTES
-    assert_same(other.everything(), before)
+    assert_same_bits(other.everything(), before)
 
 
 def test_a_fresh_run_goes_on_exactly_as_the_saved_one(saved, kind):
@@ -94,14 +89,14 @@ def test_a_fresh_run_goes_on_exactly_as_the_saved_one(saved, kind):
     other = Run(kind, seed=7)
     load_checkpoint(path, *other.parts)
     other.steps(4)
-    assert_same(other.everything(), run.everything())
+    assert_same_bits(other.everything(), run.everything())
 
 
 def test_saving_changes_nothing(saved, kind):
     path, run = saved
     before = run.everything()
     save_checkpoint(path, *run.parts, NOTES)
-    assert_same(run.everything(), before)
+    assert_same_bits(run.everything(), before)
 
 
 def test_notes_are_read_without_a_model(saved):
@@ -114,7 +109,7 @@ def test_what_was_loaded_does_not_hang_on_the_file(saved, kind):
     load_checkpoint(path, *other.parts)
     expected = other.everything()
     path.write_bytes(b"\0" * path.stat().st_size)  # in place: mapped tensors would show it
-    assert_same(other.everything(), expected)
+    assert_same_bits(other.everything(), expected)
 
 
 def test_optimizer_states_take_their_weights_memory_layout(saved, kind):
@@ -174,7 +169,7 @@ def refused(path, run: Run, error: type, words: str) -> None:
     before = run.everything()
     with pytest.raises(error, match=words):
         load_checkpoint(path, *run.parts)
-    assert_same(run.everything(), before)
+    assert_same_bits(run.everything(), before)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -265,7 +260,7 @@ def test_every_single_tensor_is_needed_in_its_shape_and_type(saved, kind):
             save_file(changed, path, {"format": FORMAT, "notes": "{}"})
             with pytest.raises(ValueError, match=f"another model or optimizer: {name} {words}"):
                 load_checkpoint(path, *run.parts)
-    assert_same(run.everything(), before)
+    assert_same_bits(run.everything(), before)
 
 
 def test_a_tensor_too_many_is_refused(saved, kind):
