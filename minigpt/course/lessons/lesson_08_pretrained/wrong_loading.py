@@ -22,16 +22,8 @@ def until_it_fits(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor if tensor.shape == wanted.shape else tensor.t()
 
 
-def not_at_all(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
-    return tensor
-
-
 def reshaped(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor.reshape(tensor.shape[::-1]) if name.endswith(CONV1D) else tensor
-
-
-def every_matrix(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
-    return tensor.t() if tensor.dim() == 2 else tensor
 
 
 def key_first(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
@@ -133,7 +125,7 @@ LOAD_WRONG = {
     "not-turned": (
         "Nothing is turned. The file keeps four matrices of each block as (in, out), and nn.Linear "
         "wants (out, in).",
-        loader(turn=not_at_all),
+        loader(turn=lambda name, tensor, wanted: tensor),
     ),
     "reshaped": (
         "You reshape the matrices. The shape fits then, but the numbers land in other places: to "
@@ -143,7 +135,7 @@ LOAD_WRONG = {
     "every-matrix-turned": (
         "You turn every matrix, the two embeddings as well. Only the four that come from Conv1D "
         "lie on their side.",
-        loader(turn=every_matrix),
+        loader(turn=lambda name, tensor, wanted: tensor.t() if tensor.dim() == 2 else tensor),
     ),
     "key-first": (
         "You load keys as queries and queries as keys. The thirds of c_attn are in the order "
