@@ -149,28 +149,10 @@ CROSS_ENTROPY = {
 
 
 def adamw(
-    w,
-    g,
-    m,
-    v,
-    n,
-    lr,
-    weight_decay,
-    betas=(0.9, 0.99),
-    eps=1e-8,
-    *,
-    corrected=True,
-    inside=False,
-    root=True,
-    l2=False,
-    rate=True,
-    squares=True,
-    late=False,
-    old_m=False,
-    old_v=False,
-    fixed=False,
+    w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8, *, corrected=True, inside=False,
+    root=True, l2=False, rate=True, squares=True, late=False, old_m=False, old_v=False, fixed=False,
     late_n=0,
-):
+):  # fmt: skip
     """AdamW with one thing wrong."""
     before, n = (m, v), n + late_n
     betas = (0.9, 0.99) if fixed else betas
@@ -366,22 +348,9 @@ PARAMETER_GROUPS = {
 
 
 def schedule(
-    step,
-    *,
-    max_lr,
-    min_lr,
-    warmup_steps,
-    max_steps,
-    plus=1,
-    last=0,
-    clamp=True,
-    to=None,
-    shape=lambda f: (1 + math.cos(math.pi * f)) / 2,
-    offset=True,
-    between=None,
-    end=0,
-    slower=0,
-):
+    step, *, max_lr, min_lr, warmup_steps, max_steps, plus=1, last=0, clamp=True, to=None,
+    shape=lambda f: (1 + math.cos(math.pi * f)) / 2, offset=True, between=None, end=0, slower=0,
+):  # fmt: skip
     """The schedule with one thing wrong."""
     floor = min_lr if to is None else to
     if step < warmup_steps + last:
@@ -393,30 +362,16 @@ def schedule(
     return base + (max_lr - base) * shape((step - start) / (max_steps + end - start))
 
 
-def no_warmup(step, *, max_lr, min_lr, warmup_steps, max_steps):
-    return lr_schedule(
-        max(step, warmup_steps),
-        max_lr=max_lr,
-        min_lr=min_lr,
-        warmup_steps=warmup_steps,
-        max_steps=max_steps,
-    )
-
-
-def shape_only(step, *, max_lr, min_lr, warmup_steps, max_steps):
+def shape_only(step, *, min_lr, **plan):
     """The cosine between max_lr and 0, cut off at min_lr."""
-    rate = schedule(
-        step, max_lr=max_lr, min_lr=min_lr, warmup_steps=warmup_steps, max_steps=max_steps, to=0.0
-    )
-    return rate if step < warmup_steps else max(rate, min_lr)
+    rate = schedule(step, min_lr=min_lr, **plan, to=0.0)
+    return rate if step < plan["warmup_steps"] else max(rate, min_lr)
 
 
-def warmup_from_minimum(step, *, max_lr, min_lr, warmup_steps, max_steps):
-    if step < warmup_steps:
-        return min_lr + (max_lr - min_lr) * (step + 1) / warmup_steps
-    return schedule(
-        step, max_lr=max_lr, min_lr=min_lr, warmup_steps=warmup_steps, max_steps=max_steps
-    )
+def warmup_from_minimum(step, **plan):
+    if step >= plan["warmup_steps"]:
+        return schedule(step, **plan)
+    return plan["min_lr"] + (plan["max_lr"] - plan["min_lr"]) * (step + 1) / plan["warmup_steps"]
 
 
 LR_SCHEDULE = {
@@ -433,7 +388,7 @@ LR_SCHEDULE = {
     "no-warmup": (
         "You begin at max_lr. Adam's first steps are full steps on hardly any evidence: the rate "
         "has to rise first.",
-        no_warmup,
+        lambda step, **plan: lr_schedule(max(step, plan["warmup_steps"]), **plan),
     ),
     "warmup-from-the-minimum": (
         "Your warm-up rises from min_lr. The rule says max_lr * (step + 1) / warmup_steps: from "

@@ -19,20 +19,9 @@ def clip(model: nn.Module, max_norm: float) -> None:
 
 
 def step(
-    model,
-    optimizer,
-    batches,
-    max_norm,
-    *,
-    clear="first",
-    divide=1,
-    report=1,
-    clipper=clip,
-    when="before",
-    each=False,
-    last=False,
-    pair=lambda logits, x, y: (logits, y),
-) -> float:
+    model, optimizer, batches, max_norm, *, clear="first", divide=1, report=1, clipper=clip,
+    when="before", each=False, last=False, pair=lambda logits, x, y: (logits, y),
+) -> float:  # fmt: skip
     """One training step with one thing wrong."""
     if clear == "first":
         optimizer.zero_grad()
@@ -189,14 +178,9 @@ TRAIN_STEP = {
 
 
 def evaluation(
-    model,
-    batches,
-    *,
-    mode="restore",
-    recording=False,
-    size=Tensor.numel,
+    model, batches, *, mode="restore", recording=False, size=Tensor.numel,
     report=lambda total, n: total / n,
-) -> float:
+) -> float:  # fmt: skip
     """An evaluation with one thing wrong."""
     was_training = model.training
     if mode != "leave":
@@ -345,21 +329,9 @@ RESUME_TRAINING = {
 
 
 def run_plan(
-    *,
-    corpus_tokens,
-    epochs,
-    batch_size,
-    block_size,
-    accumulation_steps,
-    window=0,
-    up=True,
-    micro=True,
-    tokens=True,
-    passes=True,
-    seen="steps",
-    more=0,
-    each=False,
-):
+    *, corpus_tokens, epochs, batch_size, block_size, accumulation_steps, window=0, up=True,
+    micro=True, tokens=True, passes=True, seen="steps", more=0, each=False,
+):  # fmt: skip
     """The account of a run with one thing wrong."""
     per_step = batch_size * ((block_size + window) if tokens else 1)
     per_step *= accumulation_steps if micro else 1

@@ -12,18 +12,10 @@ from minigpt.course.exercise.wrong import half_mended
 
 
 def write(
-    model,
-    idx,
-    max_new_tokens,
-    *,
-    crop=lambda idx, size: idx[:, -size:],
-    pick=lambda logits: logits[:, -1].argmax(dim=-1),
-    mode="restore",
-    recording=False,
-    forget=False,
-    more=0,
-    only_new=False,
-):
+    model, idx, max_new_tokens, *, crop=lambda idx, size: idx[:, -size:],
+    pick=lambda logits: logits[:, -1].argmax(dim=-1), mode="restore", recording=False, forget=False,
+    more=0, only_new=False,
+):  # fmt: skip
     """The greedy loop with one thing wrong."""
     was_training, start = model.training, idx.size(1)
     if mode != "leave":
@@ -203,20 +195,9 @@ WRITE_UNTIL = {
 
 
 def cache(
-    *,
-    n_layer,
-    n_head,
-    n_embd,
-    tokens,
-    texts,
-    bytes_per_number,
-    parts=2,
-    layers=True,
-    heads=lambda C, nh: C,
-    rows=True,
-    size=True,
-    square=False,
-):
+    *, n_layer, n_head, n_embd, tokens, texts, bytes_per_number, parts=2, layers=True,
+    heads=lambda C, nh: C, rows=True, size=True, square=False,
+):  # fmt: skip
     """The account of a KV cache with one thing wrong."""
     numbers = parts * (n_layer if layers else 1) * heads(n_embd, n_head)
     numbers *= tokens**2 if square else tokens
