@@ -33,6 +33,10 @@ class Cases:
             case["gradient_of"] = [self.names.index(name) for name in gradients.split()]
         return case
 
+    def by_name(self, title: str, *values: Any) -> dict:
+        """Return a case for a function that takes all its arguments by keyword."""
+        return {"title": title, "args": [], "kwargs": dict(zip(self.names, values))}
+
 
 def seeded(seed: int) -> torch.Generator:
     """Return a generator that always draws the same for a seed."""

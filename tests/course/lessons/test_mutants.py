@@ -8,17 +8,14 @@ as SURVIVORS in variants/, each with the reason why nothing can tell it from the
 
 import ast
 import copy
-import runpy
-from pathlib import Path
 
 import pytest
 
-from minigpt.course.building.assignments import assemble, solved
+from minigpt.course.building.assignments import solved
 from minigpt.course.checking import running
 from minigpt.course.checking.diagnosing import _problem, expected_outcomes
 from minigpt.course.lessons import all_exercises
 
-ROOT = Path(__file__).parents[3]
 WRITTEN = {
     name: exercise
     for name, exercise in all_exercises().items()
@@ -160,19 +157,19 @@ def rejected(exercise, source: str, names: dict) -> bool:
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_mutants_of_the_solution_are_rejected(name, record_property, monkeypatch):
+def test_mutants_of_the_solution_are_rejected(
+    name, run_cells, variants, record_property, monkeypatch
+):
     monkeypatch.setattr(running, "SECONDS", 1)  # many mutants never end
     names, survivors, count = {"__name__": "__main__"}, [], 0
-    path = Path(__file__).parent / "variants" / f"{WRITTEN[name].lesson}.py"
-    explained = runpy.run_path(str(path)).get("SURVIVORS", {})
-    for cell in assemble(ROOT / "solutions/src" / f"{WRITTEN[name].lesson}.py", solved).cells:
+    lesson = WRITTEN[name].lesson
+    explained = variants(lesson).get("SURVIVORS", {})
+    for cell in run_cells(lesson, solved, names):
         if cell.id == name:
             for what, source in mutants(cell.source):
                 count += 1
                 if not rejected(WRITTEN[name], source, names):
                     survivors.append(what)
-        if cell.cell_type == "code" and not cell.id.endswith("-check"):
-            exec(cell.source, names)
     record_property("mutants", (name, count, survivors))
     TALLY.append((count, len(survivors)))
     unexplained = [what for what in survivors if (name, what) not in explained]

@@ -89,22 +89,18 @@ def merge_first_only(ids, pair, new_id):
     return list(ids)
 
 
-def merge_any_order(ids, pair, new_id):
-    merged, i = [], 0
-    while i < len(ids):
-        found = sorted(ids[i : i + 2]) == sorted(pair)
-        merged.append(new_id if found else ids[i])
-        i += 2 if found else 1
-    return merged
+def merge_with(is_pair, end=0):
+    """Return a merge which finds the pair in its own way, or stops before the end."""
 
+    def merge(ids, pair, new_id):
+        merged, i = [], 0
+        while i < len(ids) - end:
+            found = is_pair(ids, i, pair)
+            merged.append(new_id if found else ids[i])
+            i += 2 if found else 1
+        return merged
 
-def merge_without_end(ids, pair, new_id):
-    merged, i = [], 0
-    while i < len(ids) - 1:
-        found = (ids[i], ids[i + 1]) == pair
-        merged.append(new_id if found else ids[i])
-        i += 2 if found else 1
-    return merged
+    return merge
 
 
 def merge_by_twos(ids, pair, new_id):
@@ -112,15 +108,6 @@ def merge_by_twos(ids, pair, new_id):
     for i in range(0, len(ids), 2):
         two = ids[i : i + 2]
         merged += [new_id] if tuple(two) == pair else two
-    return merged
-
-
-def merge_past_the_end(ids, pair, new_id):
-    merged, i = [], 0
-    while i < len(ids):
-        found = ids[i] == pair[0] and ids[i + 1] == pair[1]
-        merged.append(new_id if found else ids[i])
-        i += 2 if found else 1
     return merged
 
 
@@ -173,17 +160,17 @@ MERGE = {
     "order-ignored": (
         "You also merge the mirror image: (2, 1) where the pair is (1, 2). Order matters: ab is "
         "not ba.",
-        merge_any_order,
+        merge_with(lambda ids, i, pair: sorted(ids[i : i + 2]) == sorted(pair)),
     ),
     "last-id-lost": (
         "The last id is lost when it is no part of a pair. It has no right neighbour to be "
         "compared with, but it still belongs to the text.",
-        merge_without_end,
+        merge_with(lambda ids, i, pair: (ids[i], ids[i + 1]) == pair, end=1),
     ),
     "past-the-end": (
         "You ask for the neighbour of the last id, which has none. Look whether there is a next id "
         "before you compare it.",
-        merge_past_the_end,
+        merge_with(lambda ids, i, pair: ids[i] == pair[0] and ids[i + 1] == pair[1]),
     ),
     "by-twos": (
         "You go on by two places even where nothing was merged, so you miss pairs that begin at "

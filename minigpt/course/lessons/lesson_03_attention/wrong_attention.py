@@ -35,23 +35,9 @@ def _three_axes_only(x):
     return averages
 
 
-def _divided_by_t(x):
-    counts = torch.arange(x.size(-2), dtype=x.dtype).unsqueeze(-1)
-    return x.cumsum(dim=-2) / counts
-
-
-def _without_itself(x):
-    counts = torch.arange(1, x.size(-2) + 1, dtype=x.dtype).unsqueeze(-1)
-    return (x.cumsum(dim=-2) - x) / (counts - 1).clamp(min=1)
-
-
-def _counts_down(x):
-    return torch.arange(x.size(-2), 0, -1, dtype=x.dtype).unsqueeze(-1)
-
-
-def _along_the_channels(x):
-    counts = torch.arange(1, x.size(-1) + 1, dtype=x.dtype)
-    return x.cumsum(dim=-1) / counts
+def _counting(start, end, step=1):
+    """Return the numbers from start to end - 1, as a column."""
+    return torch.arange(start, end, step).unsqueeze(-1)
 
 
 CAUSAL_AVERAGE = {
@@ -78,21 +64,21 @@ CAUSAL_AVERAGE = {
     "divided-by-t": (
         "You divide row t by t. Counting starts at 0, so row t is made of t + 1 rows, and your "
         "first row divides by zero.",
-        _divided_by_t,
+        lambda x: x.cumsum(dim=-2) / _counting(0, x.size(-2)),
     ),
     "without-itself": (
         "Each row averages the rows before it and leaves itself out. A word may look at itself "
         "too: the first word sees just that.",
-        _without_itself,
+        lambda x: (x.cumsum(dim=-2) - x) / _counting(0, x.size(-2)).clamp(min=1),
     ),
     "average-of-the-future": (
         "Each row averages itself and what comes *after* it. Turn it round: words look back.",
-        lambda x: x.flip(-2).cumsum(dim=-2).flip(-2) / _counts_down(x),
+        lambda x: x.flip(-2).cumsum(dim=-2).flip(-2) / _counting(x.size(-2), 0, -1),
     ),
     "along-the-channels": (
         "You average along the channels, inside each word. Looking back goes along time: the axis "
         "before the last.",
-        _along_the_channels,
+        lambda x: x.cumsum(dim=-1) / torch.arange(1, x.size(-1) + 1),
     ),
 }
 
@@ -215,14 +201,6 @@ def _plain_exp(q, k):
     return powers / powers.sum(dim=-1, keepdim=True)
 
 
-def _always_float32(q, k):
-    return attention_pattern(q.float(), k.float())
-
-
-def _cut_off(q, k):
-    return attention_pattern(q.detach(), k.detach())
-
-
 UNSCALED = (
     "The scores are not divided by the root of the head size. With wide heads they grow, and the "
     "softmax puts nearly all weight in one place before anything is learned."
@@ -321,12 +299,12 @@ ATTENTION_WEIGHTS = {
     ),
     "always-float32": (
         "The weights are float32 whatever comes in. Keep the dtype of q and k.",
-        _always_float32,
+        lambda q, k: attention_pattern(q.float(), k.float()),
     ),
     "cut-off": (
         "The numbers are right, but no gradient flows back to q and k: your weights are cut off "
         "from them. A model could not learn where to look.",
-        _cut_off,
+        lambda q, k: attention_pattern(q.detach(), k.detach()),
     ),
 }
 
@@ -370,36 +348,20 @@ ATTENTION = {
 # --- split_heads, merge_heads ---
 
 
-def _heads_not_moved(x, n_head):
-    B, T, C = x.shape
-    return x.reshape(B, T, n_head, C // n_head)
-
-
 def reshaped_at_once(x, n_head):
     B, T, C = x.shape
     return x.reshape(B, n_head, T, C // n_head)
 
 
 def every_nth_channel(x, n_head):
-    B, T, C = x.shape
-    return x.reshape(B, T, C // n_head, n_head).permute(0, 3, 1, 2)
-
-
-def _size_before_time(x, n_head):
-    B, T, C = x.shape
-    return x.reshape(B, T, n_head, C // n_head).permute(0, 2, 3, 1)
-
-
-def _heads_of_that_size(x, n_head):
-    B, T, C = x.shape
-    return x.reshape(B, T, C // n_head, n_head).transpose(1, 2)
+    return x.unflatten(-1, (-1, n_head)).permute(0, 3, 1, 2)
 
 
 SPLIT_HEADS = {
     "heads-not-moved": (
         "The channels are cut rightly, but the head axis still stands behind time: (B, T, nh, hs). "
         "Attention works on the last two axes, so time has to stand there: swap axes 1 and 2.",
-        _heads_not_moved,
+        lambda x, n_head: x.unflatten(-1, (n_head, -1)),
     ),
     "reshaped-at-once": (
         "The shape is right, the numbers are not. You reshaped straight to (B, nh, T, hs), so head "
@@ -413,12 +375,12 @@ SPLIT_HEADS = {
     ),
     "size-before-time": (
         "Your last two axes are (hs, T); they should be (T, hs): a row for each word.",
-        _size_before_time,
+        lambda x, n_head: x.unflatten(-1, (n_head, -1)).permute(0, 2, 3, 1),
     ),
     "size-and-number-swapped": (
         "You made heads that are n_head wide. n_head is how many heads there are; each is C / nh "
         "wide.",
-        _heads_of_that_size,
+        lambda x, n_head: x.unflatten(-1, (-1, n_head)).transpose(1, 2),
     ),
     "a-copy-each": (
         "Every head got all the channels. The channels are cut, not copied: each head holds C / nh "
@@ -433,16 +395,6 @@ def merged_as_it_lies(x):
     return x.reshape(B, T, nh * hs)
 
 
-def _interleaved(x):
-    B, nh, T, hs = x.shape
-    return x.permute(0, 2, 3, 1).reshape(B, T, nh * hs)
-
-
-def _heads_one_after_the_other(x):
-    B, nh, T, hs = x.shape
-    return x.reshape(B, nh * T, hs)
-
-
 MERGE_HEADS = {
     "merged-without-transposing": (
         "The shape is right, the numbers are not: the first rows hold head 0 of *several* words. "
@@ -452,7 +404,7 @@ MERGE_HEADS = {
     "interleaved": (
         "The heads' channels are mixed like a pack of cards: one of head 0, one of head 1. They "
         "should stand side by side: all of head 0, then all of head 1.",
-        _interleaved,
+        lambda x: x.permute(0, 2, 3, 1).flatten(-2),
     ),
     "mean-of-heads": (
         "You average the heads, so their answers are mixed up, and only hs channels are left. "
@@ -467,7 +419,7 @@ MERGE_HEADS = {
     "along-time": (
         "You laid the heads one after the other in time: nh times T rows. They belong side by "
         "side, in the channels of each word.",
-        _heads_one_after_the_other,
+        lambda x: x.flatten(1, 2),
     ),
     "not-merged": (
         "The axes are swapped, but the heads are still apart: (B, T, nh, hs). One step is missing.",

@@ -18,36 +18,17 @@ def normalised(x: Tensor, eps: float, dims: int | tuple[int, ...] = -1, correcti
 # --- layer_norm ---
 
 
-def _outside_the_root(x, weight, bias, eps=1e-5):
-    centred = x - x.mean(dim=-1, keepdim=True)
-    return weight * centred / (x.std(dim=-1, keepdim=True, correction=0) + eps) + bias
+def centred(x: Tensor) -> Tensor:
+    return x - x.mean(dim=-1, keepdim=True)
 
 
-def _unbiased_and_outside(x, weight, bias, eps=1e-5):
-    centred = x - x.mean(dim=-1, keepdim=True)
-    return weight * centred / (x.std(dim=-1, keepdim=True) + eps) + bias
+def spread(x: Tensor, correction: int = 0) -> Tensor:
+    return x.std(dim=-1, keepdim=True, correction=correction)
 
 
-def _sum_of_squares(x, weight, bias, eps=1e-5):
-    centred = x - x.mean(dim=-1, keepdim=True)
-    return weight * centred / ((centred**2).sum(dim=-1, keepdim=True) + eps).sqrt() + bias
-
-
-def _over_everything(x, weight, bias, eps=1e-5):
-    return weight * normalised(x, eps, tuple(range(x.dim()))) + bias
-
-
-def _mean_kept(x, weight, bias, eps=1e-5):
-    return weight * x / (x.var(dim=-1, keepdim=True, correction=0) + eps).sqrt() + bias
-
-
-def _root_mean_square(x, weight, bias, eps=1e-5):
-    return weight * x / ((x**2).mean(dim=-1, keepdim=True) + eps).sqrt() + bias
-
-
-def _by_the_variance(x, weight, bias, eps=1e-5):
-    centred = x - x.mean(dim=-1, keepdim=True)
-    return weight * centred / (x.var(dim=-1, keepdim=True, correction=0) + eps) + bias
+def norm_with(normalise):
+    """Return a LayerNorm which normalises with `normalise(x, eps)`."""
+    return lambda x, weight, bias, eps=1e-5: weight * normalise(x, eps) + bias
 
 
 def _cut_off(x, weight, bias, eps=1e-5):
@@ -70,12 +51,12 @@ LAYER_NORM = {
     "epsilon-outside-the-root": (
         "You add epsilon to the standard deviation, outside the root. It belongs inside, to the "
         "variance. Quiet rows show the difference: yours are blown up.",
-        _outside_the_root,
+        norm_with(lambda x, eps: centred(x) / (spread(x) + eps)),
     ),
     "unbiased-variance, epsilon-outside-the-root": (
         "Two things: x.std() divides by C - 1 unless told otherwise, where LayerNorm divides by C; "
         "and epsilon belongs inside the root, to the variance.",
-        _unbiased_and_outside,
+        norm_with(lambda x, eps: centred(x) / (spread(x, correction=1) + eps)),
     ),
     "other-default-epsilon": (
         "Your default for eps is another number. If nobody gives one it is 1e-5, that is 0.00001.",
@@ -84,7 +65,7 @@ LAYER_NORM = {
     "sum-not-mean": (
         "You add up the squared distances, and do not divide by how many there are. The variance "
         "is their mean.",
-        _sum_of_squares,
+        norm_with(lambda x, eps: centred(x) / (centred(x).square().sum(-1, True) + eps).sqrt()),
     ),
     "weight-unused": (
         "weight is never used. The normalised row is multiplied by it before bias is added.",
@@ -111,20 +92,20 @@ LAYER_NORM = {
     "over-everything": (
         "You take one mean and one variance for the whole tensor. Each row has its own: reduce "
         "along the last axis and keep it, so that the shapes still fit.",
-        _over_everything,
+        norm_with(lambda x, eps: normalised(x, eps, tuple(range(x.dim())))),
     ),
     "mean-not-subtracted": (
         "You divide by the right number, but the mean is still in. Subtract it first.",
-        _mean_kept,
+        norm_with(lambda x, eps: x / (spread(x) ** 2 + eps).sqrt()),
     ),
     "root-mean-square": (
         "You divide by the root of the mean square and never subtract the mean. That is RMSNorm, "
         "which other models use. LayerNorm subtracts the mean first.",
-        _root_mean_square,
+        norm_with(lambda x, eps: x / ((x**2).mean(dim=-1, keepdim=True) + eps).sqrt()),
     ),
     "divided-by-variance": (
         "You divide by the variance. Its root is missing: the standard deviation.",
-        _by_the_variance,
+        norm_with(lambda x, eps: centred(x) / (spread(x) ** 2 + eps)),
     ),
     "weight-and-bias-unused": (
         "The rows are normalised, but weight and bias are never used. They come last: one factor "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.definition import Misconception
+from minigpt.course.exercise.wrong import changed
 from minigpt.model import GPT, Block
 
 
@@ -56,58 +56,10 @@ class Assembled(nn.Module):
         return self.head(x)
 
 
-class NoPositions(Assembled):
-    def embed(self, idx):
-        return self.transformer.wte(idx)
-
-
-class SamePosition(Assembled):
-    def places(self, idx):
-        return torch.zeros(idx.size(1), dtype=torch.long)
-
-
-class PlacesFromOne(Assembled):
-    def places(self, idx):
-        return torch.arange(1, idx.size(1) + 1)
-
-
-class PlacesFromBatch(Assembled):
-    def places(self, idx):
-        return torch.arange(idx.size(0))
-
-
 class ScaledEmbeddings(Assembled):
     def embed(self, idx):
         scaled = self.transformer.wte(idx) * math.sqrt(self.config.n_embd)
         return scaled + self.transformer.wpe(self.places(idx))
-
-
-class Untied(Assembled):
-    def tie(self):
-        pass
-
-
-class NoFinalNorm(Assembled):
-    def head(self, x):
-        return self.lm_head(x)
-
-
-class NormFirst(Assembled):
-    def drop(self, x):
-        return self.transformer.ln_f(self.transformer.drop(x))
-
-    def head(self, x):
-        return self.lm_head(x)
-
-
-class NoDropout(Assembled):
-    def drop(self, x):
-        return x
-
-
-class AlwaysDropout(Assembled):
-    def drop(self, x):
-        return F.dropout(x, self.config.dropout)
 
 
 class DropoutOnTokens(Assembled):
@@ -117,11 +69,6 @@ class DropoutOnTokens(Assembled):
 
     def drop(self, x):
         return x
-
-
-class SharedBlock(Assembled):
-    def blocks(self, config):
-        return nn.ModuleList([Block(config)] * config.n_layer)
 
 
 class NormBias(Assembled):
@@ -137,19 +84,9 @@ class HeadBias(Assembled):
         self.tie()
 
 
-class Probabilities(Assembled):
-    def head(self, x):
-        return super().head(x).softmax(dim=-1)
-
-
-class LastOnly(Assembled):
-    def head(self, x):
-        return super().head(x[:, -1:])
-
-
 class NoConfig(Assembled):
-    def __init__(self, config):
-        super().__init__(config)
+    def tie(self):
+        super().tie()
         del self.config
 
 
@@ -159,117 +96,105 @@ class BlocksApart(Assembled):
         return self.head(sum(block(x) for block in self.transformer.h))
 
 
-GPT_WRONG = (
-    Misconception(
-        "positions-missing",
+GPT_WRONG = {
+    "positions-missing": (
         "Your model knows which words there are, but not in which order: the place table wpe is "
         "never added. Look at what goes into the first block.",
-        NoPositions,
+        changed(Assembled, embed=lambda self, idx: self.transformer.wte(idx)),
     ),
-    Misconception(
-        "same-position",
+    "same-position": (
         "Every word gets the same row of wpe, so all words stand at one place. Each place t needs "
         "its own row.",
-        SamePosition,
+        changed(Assembled, places=lambda self, idx: torch.zeros(idx.size(1), dtype=torch.long)),
     ),
-    Misconception(
-        "places-from-one",
+    "places-from-one": (
         "Your places begin at 1, so every word takes its neighbour's row of wpe, and a text of "
         "full length falls off the table. The first word stands at place 0.",
-        PlacesFromOne,
+        changed(Assembled, places=lambda self, idx: torch.arange(1, idx.size(1) + 1)),
     ),
-    Misconception(
-        "places-from-batch",
+    "places-from-batch": (
         "You count the places along the batch: as many as there are texts. With one text every "
         "word stands at place 0; with several it works only when they are as many as the words.",
-        PlacesFromBatch,
+        changed(Assembled, places=lambda self, idx: torch.arange(idx.size(0))),
     ),
-    Misconception(
-        "scaled-embeddings",
+    "scaled-embeddings": (
         "Your token vectors are multiplied by the root of the width. The first Transformer did "
         "that; GPT-2 does not. Here the word shouts down its place.",
         ScaledEmbeddings,
     ),
-    Misconception(
-        "head-not-tied",
+    "head-not-tied": (
         "Your head has a matrix of its own. The logits agree as long as the two are equal, but "
         "they learn apart, and you pay for V * C parameters twice. One parameter belongs in both "
         "places; equal numbers are not enough.",
-        Untied,
+        changed(Assembled, tie=lambda self: None),
     ),
-    Misconception(
-        "final-norm-missing",
+    "final-norm-missing": (
         "The stream goes to the head as it is: the final LayerNorm is never used. The model would "
         "still write fluently, but far too surely.",
-        NoFinalNorm,
+        changed(Assembled, head=lambda self, x: self.lm_head(x)),
     ),
-    Misconception(
-        "norm-before-blocks",
-        "ln_f stands before the blocks. It belongs behind the last one: it brings the finished "
-        "sum to scale before the head reads it.",
-        NormFirst,
+    "norm-before-blocks": (
+        "ln_f stands before the blocks. It belongs behind the last one: it brings the finished sum "
+        "to scale before the head reads it.",
+        changed(
+            Assembled,
+            drop=lambda self, x: self.transformer.ln_f(self.transformer.drop(x)),
+            head=lambda self, x: self.lm_head(x),
+        ),
     ),
-    Misconception(
-        "embedding-dropout-missing",
+    "embedding-dropout-missing": (
         "In training nothing is dropped from the embeddings. GPT-2 has one dropout of its own, "
         "between the sum of the two embeddings and the first block.",
-        NoDropout,
+        changed(Assembled, drop=lambda self, x: x),
     ),
-    Misconception(
-        "dropout-always",
-        "Your model drops numbers in evaluation, too: two runs differ. F.dropout does not know "
-        "the model's mode unless you say it; nn.Dropout does.",
-        AlwaysDropout,
+    "dropout-always": (
+        "Your model drops numbers in evaluation, too: two runs differ. F.dropout does not know the "
+        "model's mode unless you say it; nn.Dropout does.",
+        changed(Assembled, drop=lambda self, x: F.dropout(x, self.config.dropout)),
     ),
-    Misconception(
-        "dropout-before-positions",
+    "dropout-before-positions": (
         "Only the token vectors are dropped, and the places are added afterwards. Dropout comes "
         "after both are added.",
         DropoutOnTokens,
     ),
-    Misconception(
-        "shared-block",
+    "shared-block": (
         "All your layers are one and the same block: multiplying a list repeats the object, it "
         "builds nothing new. Whatever one layer learns, all have learned. Build each one.",
-        SharedBlock,
+        changed(
+            Assembled, blocks=lambda self, config: nn.ModuleList([Block(config)] * config.n_layer)
+        ),
     ),
-    Misconception(
-        "norm-keeps-bias",
+    "norm-keeps-bias": (
         "With config.bias=False your ln_f still has a bias. The choice holds for every linear "
         "layer and every LayerNorm.",
         NormBias,
     ),
-    Misconception(
-        "head-bias",
+    "head-bias": (
         "Your head has a bias. GPT-2's has none, whatever config.bias says: there is nothing in "
         "the checkpoint to fill it.",
         HeadBias,
     ),
-    Misconception(
-        "softmax-inside",
+    "softmax-inside": (
         "You return probabilities. The model returns logits, the scores before softmax: the loss "
         "and the sampling of the coming lessons start from those.",
-        Probabilities,
+        changed(Assembled, head=lambda self, x: Assembled.head(self, x).softmax(dim=-1)),
     ),
-    Misconception(
-        "last-row-only",
+    "last-row-only": (
         "You return the logits of the last word only. Training asks every word for its next, so "
         "the result has a row for each of the T words.",
-        LastOnly,
+        changed(Assembled, head=lambda self, x: Assembled.head(self, x[:, -1:])),
     ),
-    Misconception(
-        "blocks-side-by-side",
+    "blocks-side-by-side": (
         "Every block reads the embedding, and the results are added. Blocks stand one behind the "
         "other: each reads what the one before it returned.",
         BlocksApart,
     ),
-    Misconception(
-        "config-not-kept",
+    "config-not-kept": (
         "Your model computes the right thing, but does not keep its config. Write it down as "
         "self.config: generate will ask model.config.block_size how much fits.",
         NoConfig,
     ),
-)
+}
 
 
 class BrokenGPT(GPT):
@@ -296,7 +221,7 @@ class BrokenGPT(GPT):
 def left(*bugs: str) -> type[BrokenGPT]:
     """Return the broken GPT with only these bugs left in it."""
     flags = {bug: bug in bugs for bug in ("shared", "batch_places", "copied_head")}
-    return type("BrokenGPT", (BrokenGPT,), flags)
+    return changed(BrokenGPT, **flags)
 
 
 BUGS_LEFT = {
@@ -307,23 +232,21 @@ BUGS_LEFT = {
     "equal?",
 }
 
-MENDED_WRONG = (
-    Misconception(
-        "untouched",
+MENDED_WRONG = {
+    "untouched": (
         "Not written yet: this is still the broken version. It has three mistakes. Give it a batch "
         "of several texts, compare its layers, and count its parameters.",
         BrokenGPT,
     ),
-    *(
-        Misconception(f"one-left-{name}", f"Two mended, one left. {hint}", left(name))
+    **{
+        f"one-left-{name}": (f"Two mended, one left. {hint}", left(name))
         for name, hint in BUGS_LEFT.items()
-    ),
-    *(
-        Misconception(
-            f"two-left-{name}-mended",
+    },
+    **{
+        f"two-left-{name}-mended": (
             "One mended, two left. " + " ".join(h for n, h in BUGS_LEFT.items() if n != name),
             left(*(other for other in BUGS_LEFT if other != name)),
         )
         for name in BUGS_LEFT
-    ),
-)
+    },
+}

@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercise.definition import Misconception
-
 
 def starter(
     matrix=lambda p, L: p.normal_(std=0.02),
@@ -58,44 +56,37 @@ def untouched(p: Tensor, L: int) -> None:
     """Leave a tensor as it was."""
 
 
-START_WRONG = (
-    Misconception(
-        "not-shrunk",
+START_WRONG = {
+    "not-shrunk": (
         "Every matrix starts at 0.02. The two c_proj of each block write to the residual stream "
         "and must start smaller, or the stream grows with the depth.",
         starter(writes=spread(0.02)),
     ),
-    Misconception(
-        "once-per-block",
-        "You divide by the root of L. Each block adds to the stream twice, once from attention "
-        "and once from the MLP, so there are 2L additions.",
+    "once-per-block": (
+        "You divide by the root of L. Each block adds to the stream twice, once from attention and "
+        "once from the MLP, so there are 2L additions.",
         starter(writes=spread(lambda L: 0.02 / math.sqrt(L))),
     ),
-    Misconception(
-        "root-forgotten",
-        "You divide by 2L itself. Independent additions pile up like a square root, so the root "
-        "is enough.",
+    "root-forgotten": (
+        "You divide by 2L itself. Independent additions pile up like a square root, so the root is "
+        "enough.",
         starter(writes=spread(lambda L: 0.02 / (2 * L))),
     ),
-    Misconception(
-        "attention-only",
+    "attention-only": (
         "Only attention's c_proj is shrunk. The MLP has one too, and it writes to the same stream.",
         starter(mlp_writes=spread(0.02)),
     ),
-    Misconception(
-        "everything-shrunk",
+    "everything-shrunk": (
         "You shrink every matrix of a block. Only those that write to the stream need it: c_attn "
         "and c_fc read from it.",
         starter(inner=spread(lambda L: 0.02 / math.sqrt(2 * L))),
     ),
-    Misconception(
-        "variance-for-spread",
+    "variance-for-spread": (
         "Your weights are seven times too wide: 0.02 is the spread (the standard deviation), and "
         "you took it for the variance.",
         starter(spread(0.02**0.5), spread(lambda L: (0.02 / math.sqrt(2 * L)) ** 0.5)),
     ),
-    Misconception(
-        "uniform",
+    "uniform": (
         "Your weights are spread evenly between two bounds. GPT-2 draws from the normal "
         "distribution: most near zero, a few far out.",
         starter(
@@ -103,51 +94,43 @@ START_WRONG = (
             lambda p, L: p.uniform_(-0.02, 0.02).div_(math.sqrt(2 * L)),
         ),
     ),
-    Misconception(
-        "norms-random",
+    "norms-random": (
         "Your LayerNorms start with random weights near zero, so hardly anything gets through "
         "them. A LayerNorm starts by changing nothing: weight 1, bias 0.",
         starter(norm=spread(0.02)),
     ),
-    Misconception(
-        "norms-zero",
+    "norms-zero": (
         "Your LayerNorms start with weight 0: whatever comes in, zero goes out. Their weight "
         "starts at 1.",
         starter(norm=lambda p, L: p.zero_()),
     ),
-    Misconception(
-        "biases-left",
+    "biases-left": (
         "Your biases are as they were before. They start at zero.",
         starter(bias=untouched),
     ),
-    Misconception(
-        "biases-random",
-        "Your biases start at random. Only matrices and embeddings need chance, to tell their "
-        "rows apart; biases start at zero.",
+    "biases-random": (
+        "Your biases start at random. Only matrices and embeddings need chance, to tell their rows "
+        "apart; biases start at zero.",
         starter(bias=spread(0.02)),
     ),
-    Misconception(
-        "embeddings-left",
+    "embeddings-left": (
         "The two embeddings are as they were. They start at N(0, 0.02), too; as the token table is "
         "also the head, the first loss depends on it.",
         starter(table=untouched, place=untouched),
     ),
-    Misconception(
-        "one-seed-for-all",
-        "You set the seed inside: tensors of the same shape hold the same numbers, and every "
-        "model starts the same. Leave the seed to the one who calls you.",
+    "one-seed-for-all": (
+        "You set the seed inside: tensors of the same shape hold the same numbers, and every model "
+        "starts the same. Leave the seed to the one who calls you.",
         starter(before=lambda: torch.manual_seed(0)),
     ),
-    Misconception(
-        "all-alike",
-        "You give every parameter a normal start, LayerNorms and biases too. A LayerNorm starts "
-        "by changing nothing: weight 1, bias 0. Biases of linear layers start at 0 as well.",
+    "all-alike": (
+        "You give every parameter a normal start, LayerNorms and biases too. A LayerNorm starts by "
+        "changing nothing: weight 1, bias 0. Biases of linear layers start at 0 as well.",
         starter(writes=spread(0.02), bias=spread(0.02), norm=spread(0.02)),
     ),
-    Misconception(
-        "seed-inside",
-        "You set the seed inside, so every model starts the same. Leave that to the one who calls"
-        " you.",
+    "seed-inside": (
+        "You set the seed inside, so every model starts the same. Leave that to the one who calls "
+        "you.",
         seeded,
     ),
-)
+}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercise.definition import Misconception
-from minigpt.course.lessons.lesson_06_training.wrong_loss import with_
+from minigpt.course.exercise.wrong import half_mended
 from minigpt.training import cross_entropy
 
 # --- train_step ---
@@ -20,9 +19,8 @@ def clip(model: nn.Module, max_norm: float) -> None:
 
 
 def step(
-    model, optimizer, batches, max_norm, *,
-    clear="first", divide=1, report=1, clipper=clip, when="before", each=False, last=False,
-    pair=lambda logits, x, y: (logits, y),
+    model, optimizer, batches, max_norm, *, clear="first", divide=1, report=1, clipper=clip,
+    when="before", each=False, last=False, pair=lambda logits, x, y: (logits, y),
 ) -> float:  # fmt: skip
     """One training step with one thing wrong."""
     if clear == "first":
@@ -76,132 +74,112 @@ def evaluation_mode(model, optimizer, batches, max_norm) -> float:
     return step(model, optimizer, batches, max_norm)
 
 
-TRAIN_STEP = (
-    Misconception(
-        "not-cleared",
+TRAIN_STEP = {
+    "not-cleared": (
         "The gradients of the step before are still there, and backward() adds to them. Your step "
         "follows the sum of old and new. What has to happen before the first backward()?",
-        with_(step, clear="never"),
+        partial(step, clear="never"),
     ),
-    Misconception(
-        "cleared-too-early",
+    "cleared-too-early": (
         "You clear the gradients after they are computed and before the optimizer uses them. "
         "Nothing is left to follow, and no weight moves.",
-        with_(step, clear="late"),
+        partial(step, clear="late"),
     ),
-    Misconception(
-        "cleared-each-time",
+    "cleared-each-time": (
         "You clear inside the loop, so only the last micro-batch counts. The others are computed "
         "and thrown away. Clear once, before the loop.",
-        with_(step, clear="each"),
+        partial(step, clear="each"),
     ),
-    Misconception(
-        "not-averaged",
+    "not-averaged": (
         "You add up the losses of the micro-batches. Then gradient and loss grow with their "
         "number. By what must each be divided, so that four times 2 equals once 8?",
-        with_(step, divide=0),
+        partial(step, divide=0),
     ),
-    Misconception(
-        "gradient-not-averaged",
+    "gradient-not-averaged": (
         "The loss you report is the mean, but the gradient is the sum: you divide after "
         "backward(). Divide before.",
-        with_(step, divide=0, report=2),
+        partial(step, divide=0, report=2),
     ),
-    Misconception(
-        "reports-the-sum",
+    "reports-the-sum": (
         "The weights are right, but you return the sum of the losses. It should be their mean.",
-        with_(step, report=0),
+        partial(step, report=0),
     ),
-    Misconception(
-        "averaged-twice",
+    "averaged-twice": (
         "The loss is averaged twice: each cross-entropy is a mean already, and its share is one "
         "over the number of micro-batches, once. Loss and gradient come out too small.",
-        with_(step, divide=2),
+        partial(step, divide=2),
     ),
-    Misconception(
-        "reported-too-small",
+    "reported-too-small": (
         "The weights are right, but the loss you return was divided once too often.",
-        with_(step, report=2),
+        partial(step, report=2),
     ),
-    Misconception(
-        "last-loss",
+    "last-loss": (
         "You return the loss of the last micro-batch. It should be the mean over all of them.",
-        with_(step, last=True),
+        partial(step, last=True),
     ),
-    Misconception(
-        "loss-afterwards",
+    "loss-afterwards": (
         "You measure the loss again after the update. Return the mean of the losses that the "
         "gradients came from: they cost nothing more.",
         loss_afterwards,
     ),
-    Misconception(
-        "a-step-for-each",
+    "a-step-for-each": (
         "You step after every micro-batch. That is several small updates. Accumulation makes one "
         "update of all of them.",
-        with_(step, divide=0, report=2, each=True, when="each"),
+        partial(step, divide=0, report=2, each=True, when="each"),
     ),
-    Misconception(
-        "clipped-after-the-step",
+    "clipped-after-the-step": (
         "You clip after the step, when the long gradient has done its harm. This is the same as no "
         "clipping. Clear, add up, clip, step.",
-        with_(step, when="after"),
+        partial(step, when="after"),
     ),
-    Misconception(
-        "not-clipped",
+    "not-clipped": (
         "Nothing is clipped: a gradient longer than max_norm goes into the step at full length.",
-        with_(step, when="never"),
-        same_as="clipped-after-the-step",
+        partial(step, when="never"),
+        "clipped-after-the-step",
     ),
-    Misconception(
-        "clipped-each-time",
+    "clipped-each-time": (
         "You clip after every micro-batch. What has been added up so far is cut again and again, "
         "and the first ones count less. Clip once, when all are added up.",
-        with_(step, when="each"),
+        partial(step, when="each"),
     ),
-    Misconception(
-        "clipped-one-by-one",
+    "clipped-one-by-one": (
         "You clip each tensor by itself. That changes the direction of the whole gradient. All "
         "gradients together are one long arrow with one length.",
-        with_(step, clipper=clip_each_tensor),
+        partial(step, clipper=clip_each_tensor),
     ),
-    Misconception(
-        "clipped-by-value",
-        "You limit each single number. max_norm is about the length of the whole gradient, and "
-        "its direction has to stay.",
-        with_(step, clipper=clip_values),
+    "clipped-by-value": (
+        "You limit each single number. max_norm is about the length of the whole gradient, and its "
+        "direction has to stay.",
+        partial(step, clipper=clip_values),
     ),
-    Misconception(
-        "always-that-long",
+    "always-that-long": (
         "You give every gradient the length max_norm, short ones as well. Only those that are too "
         "long are shortened.",
-        with_(step, clipper=always_that_long),
+        partial(step, clipper=always_that_long),
     ),
-    Misconception(
-        "evaluation-mode",
+    "evaluation-mode": (
         "You put the model in evaluation mode, so it learns without dropout. That is for "
         "measuring; a training step leaves the mode as it is.",
         evaluation_mode,
     ),
-    Misconception(
-        "shifted-twice",
-        "You compare each row of logits with the target after its own. y is shifted already: row "
-        "t of the logits belongs to entry t of y.",
-        with_(step, pair=lambda logits, x, y: (logits[:, :-1], y[:, 1:])),
+    "shifted-twice": (
+        "You compare each row of logits with the target after its own. y is shifted already: row t "
+        "of the logits belongs to entry t of y.",
+        partial(step, pair=lambda logits, x, y: (logits[:, :-1], y[:, 1:])),
     ),
-    Misconception(
-        "the-inputs-as-targets",
+    "the-inputs-as-targets": (
         "You compare the logits with x, the tokens that the model has just read. It should say "
         "what comes *next*: that is y.",
-        with_(step, pair=lambda logits, x, y: (logits, x)),
+        partial(step, pair=lambda logits, x, y: (logits, x)),
     ),
-)
+}
 
 # --- evaluate ---
 
 
 def evaluation(
-    model, batches, *,
-    mode="restore", recording=False, size=Tensor.numel, report=lambda total, n: total / n,
+    model, batches, *, mode="restore", recording=False, size=Tensor.numel,
+    report=lambda total, n: total / n,
 ) -> float:  # fmt: skip
     """An evaluation with one thing wrong."""
     was_training = model.training
@@ -229,66 +207,56 @@ def clears_gradients(model, batches) -> float:
     return evaluation(model, batches)
 
 
-EVALUATE = (
-    Misconception(
-        "dropout-on",
+EVALUATE = {
+    "dropout-on": (
         "Dropout is on while you measure, if the model was being trained: the loss is too high, "
         "and another one each time. Which mode has to be set first?",
-        with_(evaluation, mode="leave"),
+        partial(evaluation, mode="leave"),
     ),
-    Misconception(
-        "mode-not-restored",
+    "mode-not-restored": (
         "The model is left in evaluation mode. Training would go on without dropout, and nothing "
         "would tell. Put back the mode that you found.",
-        with_(evaluation, mode="eval"),
+        partial(evaluation, mode="eval"),
     ),
-    Misconception(
-        "always-training-afterwards",
+    "always-training-afterwards": (
         "You leave the model in training mode, even if it came in evaluation mode. Look at the "
         "mode before you change it, and put that one back.",
-        with_(evaluation, mode="train"),
+        partial(evaluation, mode="train"),
     ),
-    Misconception(
-        "mean-of-means",
+    "mean-of-means": (
         "You average the means of the batches. A small batch then counts as much as a large one. "
         "Every *token* should count once.",
-        with_(evaluation, size=lambda y: 1),
+        partial(evaluation, size=lambda y: 1),
     ),
-    Misconception(
-        "records-gradients",
+    "records-gradients": (
         "The loss is right, but PyTorch records every operation for a backward() that never comes. "
         "That costs memory for each layer. Switch the record off while you measure.",
-        with_(evaluation, recording=True),
+        partial(evaluation, recording=True),
     ),
-    Misconception(
-        "gradients-off-for-good",
+    "gradients-off-for-good": (
         "You switch the record for gradients off and never on again: the next training step would "
         "fail. Use a `with` block or a decorator, which puts it back.",
         gradients_off_for_good,
     ),
-    Misconception(
-        "sum",
+    "sum": (
         "You return the sum of the surprises. It should be their mean, in nats per token.",
-        with_(evaluation, report=lambda total, n: total),
+        partial(evaluation, report=lambda total, n: total),
     ),
-    Misconception(
-        "perplexity",
+    "perplexity": (
         "You return the perplexity, the exponential of the mean. The mean itself is asked for.",
-        with_(evaluation, report=lambda total, n: math.exp(total / n)),
+        partial(evaluation, report=lambda total, n: math.exp(total / n)),
     ),
-    Misconception(
-        "weighted-by-texts",
+    "weighted-by-texts": (
         "You weight each batch by its number of texts. Windows may be of different lengths, and "
         "every *token* should count once.",
-        with_(evaluation, size=len),
+        partial(evaluation, size=len),
     ),
-    Misconception(
-        "clears-gradients",
-        "The loss is right, but you clear the model's gradients. Measuring should leave no trace:"
-        " somebody may be about to step with them.",
+    "clears-gradients": (
+        "The loss is right, but you clear the model's gradients. Measuring should leave no trace: "
+        "somebody may be about to step with them.",
         clears_gradients,
     ),
-)
+}
 
 # --- resume_training: a broken loop ---
 
@@ -318,17 +286,6 @@ def resume_training(model, optimizer, batches, rates, first_step, max_norm, *, b
     return losses
 
 
-def _left(bugs: tuple[str, ...]) -> Misconception:
-    if len(bugs) == len(BUGS):
-        name, message = "untouched", "Not written yet: this is still the broken version."
-    else:
-        name = "left-" + "-and-".join(bugs)
-        found, left = len(BUGS) - len(bugs), len(bugs)
-        told = " ".join(BUGS[bug] for bug in bugs)
-        message = f"{found} of 3 mended, {left} left. {told} Which line sees to that, and when?"
-    return Misconception(name, message, with_(resume_training, bugs=bugs))
-
-
 def first_group_only(model, optimizer, batches, rates, first_step, max_norm):
     """Sets the learning rate of one group."""
     losses = []
@@ -353,29 +310,27 @@ def rate_too_late(model, optimizer, batches, rates, first_step, max_norm):
     return losses
 
 
-RESUME_TRAINING = (
-    *(_left(bugs) for count in (3, 2, 1) for bugs in combinations(BUGS, count)),
-    Misconception(
-        "rate-too-late",
+RESUME_TRAINING = {
+    **half_mended(resume_training, BUGS, "Which line sees to that, and when?"),
+    "rate-too-late": (
         "You set the learning rate after the step, so each step goes with the rate of the one "
         "before. It belongs first.",
         rate_too_late,
     ),
-    Misconception(
-        "first-group-only",
+    "first-group-only": (
         "You set the learning rate of the optimizer's first group only. The others go on with an "
         "old one: walk through all param_groups.",
         first_group_only,
     ),
-)
+}
 
 
 # --- plan_run ---
 
 
 def run_plan(
-    *, corpus_tokens, epochs, batch_size, block_size, accumulation_steps,
-    window=0, up=True, micro=True, tokens=True, passes=True, seen="steps", more=0, each=False,
+    *, corpus_tokens, epochs, batch_size, block_size, accumulation_steps, window=0, up=True,
+    micro=True, tokens=True, passes=True, seen="steps", more=0, each=False,
 ):  # fmt: skip
     """The account of a run with one thing wrong."""
     per_step = batch_size * ((block_size + window) if tokens else 1)
@@ -386,50 +341,42 @@ def run_plan(
     return per_step, steps, steps * per_step if seen == "steps" else wanted
 
 
-PLAN_RUN = (
-    Misconception(
-        "rounded-down",
+PLAN_RUN = {
+    "rounded-down": (
         "You round the number of steps down, so the last part of the text is not read. A last step "
         "that is only partly needed is still a step.",
-        with_(run_plan, up=False),
+        partial(run_plan, up=False),
     ),
-    Misconception(
-        "no-accumulation",
+    "no-accumulation": (
         "You count one micro-batch to a step. One update reads accumulation_steps of them.",
-        with_(run_plan, micro=False),
+        partial(run_plan, micro=False),
     ),
-    Misconception(
-        "windows-not-tokens",
+    "windows-not-tokens": (
         "You count windows. Each window holds block_size tokens, and all of them are predicted.",
-        with_(run_plan, tokens=False),
+        partial(run_plan, tokens=False),
     ),
-    Misconception(
-        "one-token-more",
+    "one-token-more": (
         "You count block_size + 1 tokens to a window. x and y together touch that many, but only "
         "block_size of them are read and answered.",
-        with_(run_plan, window=1),
+        partial(run_plan, window=1),
     ),
-    Misconception(
-        "one-epoch",
+    "one-epoch": (
         "You go through the text once. It is to be read `epochs` times.",
-        with_(run_plan, passes=False),
+        partial(run_plan, passes=False),
     ),
-    Misconception(
-        "seen-as-planned",
+    "seen-as-planned": (
         "You return the tokens that were wanted. Steps are whole, so a few more are read: what "
         "does the run see in all of its steps?",
-        with_(run_plan, seen="wanted"),
+        partial(run_plan, seen="wanted"),
     ),
-    Misconception(
-        "always-one-more",
+    "always-one-more": (
         "You round down and add a step. Where the tokens fill their steps exactly, that is one "
         "step too many.",
-        with_(run_plan, up=False, more=1),
+        partial(run_plan, up=False, more=1),
     ),
-    Misconception(
-        "rounded-in-each-epoch",
+    "rounded-in-each-epoch": (
         "You round up in each epoch. The run goes on from the end of the text to its beginning "
         "within a step, so round up once, at the end.",
-        with_(run_plan, each=True),
+        partial(run_plan, each=True),
     ),
-)
+}

@@ -6,7 +6,6 @@ import math
 
 import torch
 
-from minigpt.course.exercise.definition import Misconception
 from minigpt.sampling import top_p_filter
 
 # --- apply_temperature ---
@@ -17,49 +16,42 @@ def divided_in_place(logits, temperature):
     return logits
 
 
-TEMPERATURE = (
-    Misconception(
-        "multiplied",
+TEMPERATURE = {
+    "multiplied": (
         "You multiply. Then a low temperature flattens the distribution and a high one sharpens "
         "it: the wrong way round. At T = 1 nobody notices.",
         lambda logits, temperature: logits * temperature,
     ),
-    Misconception(
-        "probabilities",
+    "probabilities": (
         "You return probabilities. Temperature makes logits of logits; the softmax comes later, "
         "after the filters.",
         lambda logits, temperature: (logits / temperature).softmax(dim=-1),
     ),
-    Misconception(
-        "after-the-softmax",
+    "after-the-softmax": (
         "You take the softmax first and divide the probabilities. All shrink alike, and they no "
         "longer sum to 1. Divide the logits.",
         lambda logits, temperature: logits.softmax(dim=-1) / temperature,
     ),
-    Misconception(
-        "log-probabilities",
+    "log-probabilities": (
         "The distribution would be right, but you return log-probabilities: every row is shifted. "
         "Return just the logits, divided.",
         lambda logits, temperature: logits.log_softmax(dim=-1) / temperature,
     ),
-    Misconception(
-        "unchanged",
+    "unchanged": (
         "You return the logits as they came. Is the result of your division thrown away?",
         lambda logits, temperature: logits,
     ),
-    Misconception(
-        "in-place",
+    "in-place": (
         "The numbers are right, but you changed the caller's logits. `/=` works in place; make a "
         "new tensor.",
         divided_in_place,
     ),
-    Misconception(
-        "square-root",
+    "square-root": (
         "You divide by the root of the temperature. That is the scale of attention scores; here it "
         "is T itself.",
         lambda logits, temperature: logits / math.sqrt(temperature),
     ),
-)
+}
 
 # --- top_k_filter ---
 
@@ -91,89 +83,75 @@ def over_the_first_axis(logits, k):
     return keep(turned, turned >= at_least(turned, k)).movedim(-1, 0)
 
 
-TOP_K = (
-    Misconception(
-        "one-too-many",
+TOP_K = {
+    "one-too-many": (
         "You keep one token too many: k + 1. The probe is k = 1, which must leave only the best. "
         "Python counts places from 0.",
         lambda logits, k: keep(logits, logits >= at_least(logits, k + 1)),
     ),
-    Misconception(
-        "one-too-few",
+    "one-too-few": (
         "You cut off the k-th token as well. It is one of the k: compare so that it stays.",
         lambda logits, k: keep(logits, logits > at_least(logits, k)),
     ),
-    Misconception(
-        "smallest",
+    "smallest": (
         "You keep the k *smallest* logits: everything that the model finds unlikely.",
         lambda logits, k: keep(logits, logits <= -at_least(-logits, k)),
     ),
-    Misconception(
-        "zero",
+    "zero": (
         "You set the others to 0. A logit of 0 is no ban: softmax gives it e^0 = 1 share. What "
         "logit has the exponential 0?",
         lambda logits, k: logits * (logits >= at_least(logits, k)),
     ),
-    Misconception(
-        "only-the-k",
+    "only-the-k": (
         "You return only the k logits. Then nobody knows whose they are. Keep the shape (..., V), "
         "with each logit at its place.",
         lambda logits, k: logits.topk(min(k, logits.size(-1)), dim=-1).values,
     ),
-    Misconception(
-        "sorted",
+    "sorted": (
         "You return the row in sorted order. A logit's place is its token's id; the result must "
         "not move it.",
         lambda logits, k: keep(logits, logits >= at_least(logits, k)).sort(-1, True).values,
     ),
-    Misconception(
-        "top-of-the-batch",
+    "top-of-the-batch": (
         "You take the k largest of the whole batch. A row with small logits loses everything. Each "
         "row keeps its own k.",
         top_k_of_the_batch,
     ),
-    Misconception(
-        "threshold-of-the-first-row",
+    "threshold-of-the-first-row": (
         "You use the first row's k-th logit for all rows. Each row needs a threshold of its own: "
         "keep the last axis when you look it up.",
         top_k_by_first_row,
     ),
-    Misconception(
-        "larger-than-the-vocabulary",
+    "larger-than-the-vocabulary": (
         "Right, until k is larger than the vocabulary: then topk stops with an error. There "
         "everything is kept.",
         lambda logits, k: keep(logits, logits >= logits.topk(k, dim=-1).values[..., -1:]),
     ),
-    Misconception(
-        "probabilities",
+    "probabilities": (
         "You return probabilities. The filter makes logits of logits, so that another filter can "
         "follow.",
         lambda logits, k: keep(logits, logits >= at_least(logits, k)).softmax(dim=-1),
     ),
-    Misconception(
-        "in-place",
+    "in-place": (
         "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
         top_k_in_place,
     ),
-    Misconception(
-        "large-number-below-zero",
-        "You set the others to a number far below 0. That is almost a ban. Minus infinity is one,"
-        " whatever the other logits are.",
+    "large-number-below-zero": (
+        "You set the others to a number far below 0. That is almost a ban. Minus infinity is one, "
+        "whatever the other logits are.",
         lambda logits, k: logits.masked_fill(logits < at_least(logits, k), -1e9),
     ),
-    Misconception(
-        "zero-times-infinity",
+    "zero-times-infinity": (
         "You multiply a mask with minus infinity. Where the mask is 0, that is not a number. "
         "Choose with masked_fill or torch.where instead.",
         lambda logits, k: logits + (logits < at_least(logits, k)) * -math.inf,
     ),
-    Misconception(
-        "over-the-first-axis",
+    "over-the-first-axis": (
         "You look for the largest along the first axis, that of the texts. A row is the *last* "
         "axis.",
         over_the_first_axis,
     ),
-)
+}
 
 # --- top_p_filter ---
 
@@ -246,104 +224,88 @@ def kept_by(logits, p):
     return torch.isfinite(top_p_filter(logits, p))
 
 
-TOP_P = (
-    Misconception(
-        "without-the-crossing-token",
+TOP_P = {
+    "without-the-crossing-token": (
         "You cut off the token that crosses p. What is left does not reach p, and where the first "
         "token alone has more than p, nothing is left at all. Keep the *smallest set that reaches "
         "p*.",
         lambda logits, p: cumulative(logits, p, crossing=False),
     ),
-    Misconception(
-        "one-too-many",
+    "one-too-many": (
         "You keep one token beyond the one that crosses p. Shift by one place, not by two: a token "
         "stays if the sum *before* it is below p.",
         one_more,
     ),
-    Misconception(
-        "unsorted",
+    "unsorted": (
         "You add up in the order of ids. The best token may come last and be cut off. Sort by "
         "probability first.",
         lambda logits, p: cumulative(logits, p, in_order=False),
     ),
-    Misconception(
-        "ascending",
+    "ascending": (
         "You add up from the least likely token. So the likeliest ones are cut off. Sort the other "
         "way.",
         lambda logits, p: cumulative(logits, p, descending=False),
     ),
-    Misconception(
-        "mask-left-sorted",
+    "mask-left-sorted": (
         "Your mask belongs to the sorted row, and you put it on the unsorted one: the wrong tokens "
         "are cut off. Carry it back to the order of ids.",
         mask_left_sorted,
     ),
-    Misconception(
-        "sorted",
+    "sorted": (
         "You return the row in sorted order. A logit's place is its token's id; the result must "
         "not move it.",
         lambda logits, p: top_p_filter(logits, p).sort(dim=-1, descending=True).values,
     ),
-    Misconception(
-        "each-against-p",
+    "each-against-p": (
         "You compare each probability with p. But p is about the *sum*: the fewest tokens that "
         "reach it together.",
         lambda logits, p: keep(logits, logits.softmax(dim=-1) >= p),
     ),
-    Misconception(
-        "tail-below-p",
+    "tail-below-p": (
         "You cut off tokens with a probability below 1 - p. A long tail of small ones can be worth "
         "more than that, and is partly needed. Add up from the top.",
         lambda logits, p: keep(logits, logits.softmax(dim=-1) >= 1 - p),
     ),
-    Misconception(
-        "logits-added-up",
+    "logits-added-up": (
         "You add up logits. They are scores of any size; only probabilities add up to 1.",
         logits_added_up,
     ),
-    Misconception(
-        "zero",
+    "zero": (
         "You set the others to 0. A logit of 0 is no ban: softmax gives it e^0 = 1 share. What "
         "logit has the exponential 0?",
         lambda logits, p: torch.where(kept_by(logits, p), logits, torch.zeros_like(logits)),
     ),
-    Misconception(
-        "probabilities",
+    "probabilities": (
         "You return probabilities. The filter makes logits of logits, with -inf where a token is "
         "removed.",
         lambda logits, p: top_p_filter(logits, p).softmax(dim=-1),
     ),
-    Misconception(
-        "not-renormalised",
+    "not-renormalised": (
         "You return probabilities, and they no longer sum to 1. Cut logits instead: the softmax "
         "that follows will share out the rest.",
         lambda logits, p: logits.softmax(dim=-1) * kept_by(logits, p),
     ),
-    Misconception(
-        "first-not-kept",
+    "first-not-kept": (
         "Your shift by one place leaves the first entry of the mask as it was. A token with more "
         "than p by itself is then cut off, and nothing stays. The first always stays.",
         first_not_kept,
     ),
-    Misconception(
-        "best-one-saved",
+    "best-one-saved": (
         "You always keep the first token, but you cut off the one that crosses p. What is left "
         "does not reach p. The crossing token stays.",
         best_one_saved,
     ),
-    Misconception(
-        "carried-the-wrong-way",
+    "carried-the-wrong-way": (
         "Your mask is right in sorted order, but you carry it back the wrong way. gather *reads* "
         "at the places of order; scatter *writes* there.",
         carried_the_wrong_way,
     ),
-    Misconception(
-        "share-of-the-best",
+    "share-of-the-best": (
         "You compare each probability with p times the largest. That is another filter, min-p. "
         "Here p is about the *sum*.",
         share_of_the_best,
     ),
-)
+}
 
 # --- sample_next_token ---
 
@@ -390,92 +352,78 @@ def darts_in_double(logits, generator):
     return landed(logits.double().softmax(dim=-1), darts)
 
 
-SAMPLE = (
-    Misconception(
-        "one-dart-for-all",
+SAMPLE = {
+    "one-dart-for-all": (
         "All rows share one dart. Each looks random, but they are lucky and unlucky together. "
         "Throw one for every row.",
         lambda logits, generator: landed(
             logits.double().softmax(dim=-1), throw(logits, generator, count=1)
         ),
     ),
-    Misconception(
-        "argmax",
+    "argmax": (
         "You take the most likely token. That is greedy, whatever the dice say.",
         lambda logits, generator: logits.argmax(dim=-1),
     ),
-    Misconception(
-        "one-further",
+    "one-further": (
         "You are one token too far. Count the stretches that end *before* the dart: that number is "
         "already the id.",
         lambda logits, generator: sample(logits, generator) + 1,
     ),
-    Misconception(
-        "one-back",
+    "one-back": (
         "You are one token too early: the last stretch that ends before the dart. The dart lies in "
         "the *next* one.",
         lambda logits, generator: sample(logits, generator) - 1,
     ),
-    Misconception(
-        "ranks",
+    "ranks": (
         "You sorted the probabilities, and return a place in the sorted row. A token's id is its "
         "place in the row as it came.",
         ranks,
     ),
-    Misconception(
-        "no-softmax",
+    "no-softmax": (
         "You throw darts at the logits. They do not add up to 1. Make probabilities of them first.",
         stretched,
     ),
-    Misconception(
-        "column",
+    "column": (
         "The tokens are right, but the shape is (B, 1). One token for each row: (B,).",
         lambda logits, generator: sample(logits, generator)[:, None],
     ),
-    Misconception(
-        "other-dice",
+    "other-dice": (
         "You draw from PyTorch's global dice, not from the generator. Then no seed can repeat the "
         "text. Hand the generator on to torch.rand.",
         lambda logits, generator: sample(logits, None),
     ),
-    Misconception(
-        "multinomial",
+    "multinomial": (
         "multinomial draws from the right distribution, but not with the darts that this exercise "
         "asks for, so nobody can compare. Throw them with torch.rand, and see where they land.",
         lambda logits, generator: torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[
             :, 0
         ],
     ),
-    Misconception(
-        "fraction",
+    "fraction": (
         "You return probabilities or darts, not ids. An id is a whole number, int64.",
         lambda logits, generator: sample(logits, generator).float(),
     ),
-    Misconception(
-        "counts-the-rest",
+    "counts-the-rest": (
         "You count the stretches that end *beyond* the dart. The id is the number of those that "
         "end before it.",
         beyond,
     ),
-    Misconception(
-        "likeliest-first",
-        "You lay the likeliest token first. That is fair dice as well, but other tokens are drawn"
-        " than asked for here: keep the order of ids.",
+    "likeliest-first": (
+        "You lay the likeliest token first. That is fair dice as well, but other tokens are drawn "
+        "than asked for here: keep the order of ids.",
         likeliest_first,
     ),
-    Misconception(
-        "softmax-over-rows",
+    "softmax-over-rows": (
         "Your probabilities sum to 1 over the rows, not over the vocabulary. Which axis is which "
         "in (B, V)?",
         softmax_over_rows,
     ),
-    Misconception(
-        "other-darts-in-float64",
+    "other-darts-in-float64": (
         "Right for float32. For float64 you ask for darts of float64, and those fall elsewhere. "
         "Draw them as the statement says, without a dtype.",
         darts_in_double,
     ),
-)
+}
 
 # --- entropy ---
 
@@ -485,100 +433,81 @@ def weighed(logits):
     return -torch.special.xlogy(p, p)
 
 
-ENTROPY = (
-    Misconception(
-        "zero-times-infinity",
+ENTROPY = {
+    "zero-times-infinity": (
         "A probability of 0 has the logarithm minus infinity, and 0 times infinity is not a "
         "number. Such a token can never come, so it adds no surprise: its term is 0.",
         lambda logits: -(logits.softmax(dim=-1) * logits.softmax(dim=-1).log()).sum(dim=-1),
     ),
-    Misconception(
-        "minus-infinity-left",
+    "minus-infinity-left": (
         "Log-softmax is a good start. But a logit of -inf has the log-probability -inf, and 0 "
         "times that is not a number. Such a token can never come: its term is 0.",
         lambda logits: -(logits.softmax(dim=-1) * logits.log_softmax(dim=-1)).sum(dim=-1),
     ),
-    Misconception(
-        "bits",
+    "bits": (
         "Your entropy is in bits. Nats are asked for: the natural logarithm.",
         lambda logits: weighed(logits).sum(dim=-1) / math.log(2),
     ),
-    Misconception(
-        "sign",
+    "sign": (
         "Yours is below 0. Logarithms of probabilities are negative; surprise is minus that.",
         lambda logits: -weighed(logits).sum(dim=-1),
     ),
-    Misconception(
-        "mean-over-the-vocabulary",
+    "mean-over-the-vocabulary": (
         "You divide by the size of the vocabulary. The mean is weighted by the probabilities "
         "already: add up.",
         lambda logits: weighed(logits).mean(dim=-1),
     ),
-    Misconception(
-        "everything-added-up",
+    "everything-added-up": (
         "You return one number for all rows. Each row is a distribution with an entropy of its "
         "own: (..., V) to (...).",
         lambda logits: weighed(logits).sum(),
     ),
-    Misconception(
-        "not-weighted",
+    "not-weighted": (
         "You average the surprise of all tokens alike. A token that comes often should count "
         "often: weight each by its probability.",
         lambda logits: -logits.log_softmax(dim=-1).mean(dim=-1),
     ),
-    Misconception(
-        "choices",
+    "choices": (
         "You return the exponential of the entropy: how many equal choices that would be. The "
         "entropy itself is asked for.",
         lambda logits: weighed(logits).sum(dim=-1).exp(),
     ),
-    Misconception(
-        "surprise-of-the-best",
+    "surprise-of-the-best": (
         "You return the surprise at the likeliest token. Entropy is the mean over all of them.",
         lambda logits: -logits.log_softmax(dim=-1).amax(dim=-1),
     ),
-)
+}
 
 # --- chance_after_the_cut ---
 
-CHANCE = (
-    Misconception(
-        "filter-first",
+CHANCE = {
+    "filter-first": (
         "You cut before the temperature. At T = 1 four tokens are needed to reach 0.9; at T = 0.5 "
         "fewer are.",
         0.25 / 0.3225,
     ),
-    Misconception(
-        "multiplied",
+    "multiplied": (
         "You made it hotter. T = 0.5 divides the logits by 0.5: each probability is raised to the "
         "power 1 / 0.5 = 2, not 0.5.",
         0.5**0.5 / sum(p**0.5 for p in (0.5, 0.2, 0.15, 0.1, 0.05)),
     ),
-    Misconception(
-        "without-the-crossing-token",
+    "without-the-crossing-token": (
         "You stopped one token too early. The first two do not reach 0.9; the one that crosses "
         "stays in.",
         0.25 / 0.29,
     ),
-    Misconception(
-        "not-renormalised",
+    "not-renormalised": (
         "That is its probability before the cut. What was cut off is shared out among the rest.",
         0.25 / 0.325,
     ),
-    Misconception(
-        "no-temperature",
+    "no-temperature": (
         "You left out the temperature. It comes first, and makes the likely likelier.",
         0.5 / 0.95,
     ),
-    Misconception(
-        "divided-by-p",
+    "divided-by-p": (
         "You divided by p. But the tokens that stay have *more* than p together; divide by what "
         "they have.",
         0.25 / 0.325 / 0.9,
     ),
-    Misconception(
-        "percent",
-        "The right number, in percent. A probability is between 0 and 1.",
-        80.0,
-    ),
-)
+    "percent": ("The right number, in percent. A probability is between 0 and 1.", 80.0),
+}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from functools import partial
 
 import torch
 
-from minigpt.course.exercise.definition import Misconception
-from minigpt.course.lessons.lesson_06_training.wrong_loss import with_
+from minigpt.course.exercise.wrong import half_mended
 
 # --- generate ---
 
 
 def write(
-    model, idx, max_new_tokens, *,
-    crop=lambda idx, size: idx[:, -size:], pick=lambda logits: logits[:, -1].argmax(dim=-1),
-    mode="restore", recording=False, forget=False, more=0, only_new=False,
+    model, idx, max_new_tokens, *, crop=lambda idx, size: idx[:, -size:],
+    pick=lambda logits: logits[:, -1].argmax(dim=-1), mode="restore", recording=False, forget=False,
+    more=0, only_new=False,
 ):  # fmt: skip
     """The greedy loop with one thing wrong."""
     was_training, start = model.training, idx.size(1)
@@ -55,99 +54,83 @@ def gradients_off_for_good(model, idx, max_new_tokens):
     return write(model, idx, max_new_tokens)
 
 
-GENERATE = (
-    Misconception(
-        "not-cropped",
+GENERATE = {
+    "not-cropped": (
         "Right for short texts. But the model takes at most block_size tokens, and your text grows "
         "beyond that. Show it only the last ones.",
-        with_(write, crop=lambda idx, size: idx),
+        partial(write, crop=lambda idx, size: idx),
     ),
-    Misconception(
-        "first-tokens",
+    "first-tokens": (
         "You crop to the *first* block_size tokens. The model never sees what it has written, and "
         "says one token for ever. Which end is the recent one?",
-        with_(write, crop=lambda idx, size: idx[:, :size]),
+        partial(write, crop=lambda idx, size: idx[:, :size]),
     ),
-    Misconception(
-        "cropped-too-far",
+    "cropped-too-far": (
         "Your window is one token too short. The model can see block_size tokens; use them all.",
-        with_(write, crop=lambda idx, size: idx[:, -(size - 1) :] if size > 1 else idx[:, -1:]),
+        partial(write, crop=lambda idx, size: idx[:, -(size - 1) :] if size > 1 else idx[:, -1:]),
     ),
-    Misconception(
-        "beginning-lost",
+    "beginning-lost": (
         "You crop the text itself, so its beginning is gone. Crop only what the model sees, and "
         "append to the whole.",
-        with_(write, forget=True),
+        partial(write, forget=True),
     ),
-    Misconception(
-        "last-token-only",
+    "last-token-only": (
         "After the prompt you show the model only its own last token. Without a cache it forgets "
         "everything before. Show it the whole window each time.",
         grow,
     ),
-    Misconception(
-        "only-the-new",
+    "only-the-new": (
         "You return only the new tokens. The prompt belongs in front of them.",
-        with_(write, only_new=True),
+        partial(write, only_new=True),
     ),
-    Misconception(
-        "one-too-many",
+    "one-too-many": (
         "You write one token too many: max_new_tokens is the number of new ones.",
-        with_(write, more=1),
+        partial(write, more=1),
     ),
-    Misconception(
-        "first-position",
+    "first-position": (
         "You read the logits of the first position. They say what follows the first token. What "
         "follows the last one stands at the last position.",
-        with_(write, pick=lambda logits: logits[:, 0].argmax(dim=-1)),
+        partial(write, pick=lambda logits: logits[:, 0].argmax(dim=-1)),
     ),
-    Misconception(
-        "one-token-for-all",
-        "Your argmax looks at the first text only, and all texts get its token. Each row needs "
-        "its own: over which axis?",
-        with_(write, pick=lambda logits: logits[:1, -1].argmax(dim=-1)),
+    "one-token-for-all": (
+        "Your argmax looks at the first text only, and all texts get its token. Each row needs its "
+        "own: over which axis?",
+        partial(write, pick=lambda logits: logits[:1, -1].argmax(dim=-1)),
     ),
-    Misconception(
-        "least-likely",
+    "least-likely": (
         "You take the *least* likely token. The best one has the largest logit.",
-        with_(write, pick=lambda logits: logits[:, -1].argmin(dim=-1)),
+        partial(write, pick=lambda logits: logits[:, -1].argmin(dim=-1)),
     ),
-    Misconception(
-        "drawn-by-lot",
+    "drawn-by-lot": (
         "You draw by lot. Greedy means the most likely token, each time.",
-        with_(write, pick=drawn),
+        partial(write, pick=drawn),
     ),
-    Misconception(
-        "dropout-on",
+    "dropout-on": (
         "A model in training mode stays in training mode while you generate: with dropout, some of "
         "its channels are switched off at random. Set the mode first, and put it back after.",
-        with_(write, mode="leave"),
+        partial(write, mode="leave"),
     ),
-    Misconception(
-        "mode-not-restored",
+    "mode-not-restored": (
         "You leave the model in evaluation mode. Training would go on without dropout. Put back "
         "the mode that you found.",
-        with_(write, mode="eval"),
+        partial(write, mode="eval"),
     ),
-    Misconception(
-        "always-training-afterwards",
+    "always-training-afterwards": (
         "You leave the model in training mode, even if it came in evaluation mode. Look before you "
         "change it.",
-        with_(write, mode="train"),
+        partial(write, mode="train"),
     ),
-    Misconception(
-        "records-gradients",
+    "records-gradients": (
         "The text is right, but PyTorch records every operation for a backward() that never comes. "
         "Switch the record off while you generate.",
-        with_(write, recording=True),
+        partial(write, recording=True),
     ),
-    Misconception(
-        "gradients-off-for-good",
+    "gradients-off-for-good": (
         "You switch the record for gradients off and never on again: no training after that. Use a "
         "`with` block or a decorator, which puts it back.",
         gradients_off_for_good,
     ),
-)
+}
 
 # --- write_until: a broken loop ---
 
@@ -194,38 +177,26 @@ def never_stops(model, idx, max_new_tokens, stop_token):
     return torch.cat([full, torch.full((len(idx), missing), stop_token)], dim=1)
 
 
-def _left(bugs: tuple[str, ...]) -> Misconception:
-    if len(bugs) == len(BUGS):
-        name, message = "untouched", "Not written yet: this is still the broken version."
-    else:
-        name = "left-" + "-and-".join(bugs)
-        told = " ".join(BUGS[bug] for bug in bugs)
-        message = f"{3 - len(bugs)} of 3 mended, {len(bugs)} left. {told} Which line is to blame?"
-    return Misconception(name, message, with_(write_until, bugs=bugs))
-
-
-WRITE_UNTIL = (
-    *(_left(bugs) for count in (3, 2, 1) for bugs in combinations(BUGS, count)),
-    Misconception(
-        "stops-at-the-first",
+WRITE_UNTIL = {
+    **half_mended(write_until, BUGS, "Which line is to blame?"),
+    "stops-at-the-first": (
         "You end as soon as *one* text has its mark, and cut off the others in mid-sentence. End "
         "when all have.",
         stops_at_the_first,
     ),
-    Misconception(
-        "never-stops",
+    "never-stops": (
         "You go on to max_new_tokens although every text has ended, and fill up with marks. The "
         "line that ended the loop was right.",
         never_stops,
     ),
-)
+}
 
 # --- cache_bytes ---
 
 
 def cache(
-    *, n_layer, n_head, n_embd, tokens, texts, bytes_per_number,
-    parts=2, layers=True, heads=lambda C, nh: C, rows=True, size=True, square=False,
+    *, n_layer, n_head, n_embd, tokens, texts, bytes_per_number, parts=2, layers=True,
+    heads=lambda C, nh: C, rows=True, size=True, square=False,
 ):  # fmt: skip
     """The account of a KV cache with one thing wrong."""
     numbers = parts * (n_layer if layers else 1) * heads(n_embd, n_head)
@@ -233,47 +204,39 @@ def cache(
     return numbers * (texts if rows else 1) * (bytes_per_number if size else 1)
 
 
-CACHE_BYTES = (
-    Misconception(
-        "keys-only",
+CACHE_BYTES = {
+    "keys-only": (
         "You count one vector a position. Each layer keeps a key *and* a value.",
-        with_(cache, parts=1),
+        partial(cache, parts=1),
     ),
-    Misconception(
-        "queries-too",
+    "queries-too": (
         "You count three vectors a position. Old queries are never asked again, so nobody keeps "
         "them.",
-        with_(cache, parts=3),
+        partial(cache, parts=3),
     ),
-    Misconception(
-        "one-layer",
+    "one-layer": (
         "You count one layer. Each layer has keys and values of its own.",
-        with_(cache, layers=False),
+        partial(cache, layers=False),
     ),
-    Misconception(
-        "one-head",
+    "one-head": (
         "You count the channels of one head. All heads together have n_embd.",
-        with_(cache, heads=lambda C, nh: C // nh),
+        partial(cache, heads=lambda C, nh: C // nh),
     ),
-    Misconception(
-        "times-heads",
+    "times-heads": (
         "You multiply n_embd by the number of heads. The heads *share* the n_embd channels.",
-        with_(cache, heads=lambda C, nh: C * nh),
+        partial(cache, heads=lambda C, nh: C * nh),
     ),
-    Misconception(
-        "one-text",
+    "one-text": (
         "You count one text. Each text of the batch has a past of its own.",
-        with_(cache, rows=False),
+        partial(cache, rows=False),
     ),
-    Misconception(
-        "numbers-not-bytes",
+    "numbers-not-bytes": (
         "You count numbers. How many bytes does each take?",
-        with_(cache, size=False),
+        partial(cache, size=False),
     ),
-    Misconception(
-        "square",
+    "square": (
         "You count a number for each *pair* of positions. That is the attention pattern, which is "
         "not kept. Keys and values: one each for a position.",
-        with_(cache, square=True),
+        partial(cache, square=True),
     ),
-)
+}

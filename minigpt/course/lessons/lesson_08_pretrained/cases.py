@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from minigpt.course.exercise.drawing import not_contiguous, seeded
+from minigpt.course.exercise.drawing import Cases, not_contiguous
 from minigpt.course.exercise.drawing_gpt import file_tensors, gpt_weights
 from minigpt.pretrained.weights import TABLE
 
@@ -15,12 +16,14 @@ TINY = dict(vocab_size=6, block_size=5, n_layer=1, n_head=2, n_embd=4)
 SMALL = dict(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)
 
 
-def draw_files(seed: int) -> list[dict]:
-    """Draw files of every kind, the simplest first, and then wrong ones."""
-    g = seeded(seed)
+def file_case(g: Generator, title: str, sizes: dict, **kind) -> dict:
+    return {"title": title, "config": sizes, "tensors": file_tensors(sizes, g, **kind)}
 
-    def case(title: str, sizes: dict, **kind) -> dict:
-        return {"title": title, "config": sizes, "tensors": file_tensors(sizes, g, **kind)}
+
+def draw_files(g: Generator) -> list[dict]:
+    """Draw files of every kind, the simplest first, and then wrong ones."""
+
+    case = partial(file_case, g)
 
     def wrong(title: str, name: str, change=None) -> dict:
         found = case(title, SMALL)
@@ -61,21 +64,22 @@ def draw_files(seed: int) -> list[dict]:
     ]
 
 
-def draw_names(seed: int) -> list[dict]:
+def draw_names(g: Generator) -> list[dict]:
     """Draw the names of files of every kind, each with a small tensor."""
-    g = seeded(seed)
-    cases = []
-    for title, kind in [
-        ("names with the prefix", {}),
-        ("names without the prefix", dict(prefix=False)),
-        ("with the prefix, the head and masks", dict(head=True, masks=True)),
-        ("without the prefix, with the head and masks", dict(prefix=False, head=True, masks=True)),
-    ]:
+    named = Cases("tensors")
+
+    def case(title: str, **kind) -> dict:
         names = file_tensors(TINY, g, **kind)
-        tensors = {name: torch.randn(2, 3, generator=g) for name in names}
-        cases.append({"title": title, "args": [tensors], "names": ["tensors"]})
-    empty = {"title": "an empty file", "args": [{}], "names": ["tensors"]}
-    return [*cases, empty]
+        return named(title, {name: torch.randn(2, 3, generator=g) for name in names})
+
+    both = dict(head=True, masks=True)
+    return [
+        case("names with the prefix"),
+        case("names without the prefix", prefix=False),
+        case("with the prefix, the head and masks", **both),
+        case("without the prefix, with the head and masks", prefix=False, **both),
+        named("an empty file", {}),
+    ]
 
 
 def safetensors_bytes(tensors: dict[str, Tensor], header_order: list[str], notes: dict) -> bytes:
@@ -92,22 +96,22 @@ def safetensors_bytes(tensors: dict[str, Tensor], header_order: list[str], notes
     return len(text).to_bytes(8, "little") + text + numbers
 
 
-def draw_bytes(seed: int) -> list[dict]:
+def draw_bytes(g: Generator) -> list[dict]:
     """Draw small files, the simplest first."""
-    g = seeded(seed)
+
+    named = Cases("data", "name")
 
     def case(title: str, shapes: dict, wanted: str, backwards: bool = False, **notes) -> dict:
         tensors = {name: torch.randn(shape, generator=g) for name, shape in shapes.items()}
         order = list(tensors)[::-1] if backwards else list(tensors)
-        data = safetensors_bytes(tensors, order, notes)
-        return {"title": title, "args": [data, wanted], "names": ["data", "name"]}
+        return named(title, safetensors_bytes(tensors, order, notes), wanted)
 
     two = {"a": (2, 3), "b": (2,)}
     many = {f"h.{n}.mlp.c_fc.weight": (3, 2) for n in range(6)} | {"wte.weight": (4, 3)}
-    tiny = case("one tensor of two numbers", {"a": (2,)}, "a")
-    tiny["args"][0] = safetensors_bytes({"a": torch.tensor([1.0, 2.0])}, ["a"], {})
+    readable = safetensors_bytes({"a": torch.tensor([1.0, 2.0])}, ["a"], {})
+    torch.randn(2, generator=g)  # skipped: a seed's other cases stay what they always were
     return [
-        tiny,
+        named("one tensor of two numbers", readable, "a"),
         case("two tensors, the first", two, "a"),
         case("two tensors, the second", two, "b"),
         case("a header longer than 255 bytes", many, "h.4.mlp.c_fc.weight"),
@@ -118,9 +122,10 @@ def draw_bytes(seed: int) -> list[dict]:
     ]
 
 
-def draw_pairs(seed: int) -> list[dict]:
+def draw_pairs(g: Generator) -> list[dict]:
     """Draw a reference and a mistake planted in a copy of it."""
-    g = seeded(seed)
+
+    named = Cases("idx")
 
     def case(title: str, planted=None, scale: dict | None = None, **more) -> dict:
         held = gpt_weights(SMALL, g)
@@ -128,15 +133,7 @@ def draw_pairs(seed: int) -> list[dict]:
             held[name] = held[name] * factor
         changed = {name: change(held[name].clone()) for name, change in (planted or {}).items()}
         ids = torch.randint(SMALL["vocab_size"], (2, 6), generator=g)
-        return {
-            "title": title,
-            "config": SMALL,
-            "weights": held,
-            "planted": changed,
-            "args": [ids],
-            "names": ["idx"],
-            **more,
-        }
+        return named(title, ids, config=SMALL, weights=held, planted=changed, **more)
 
     def one_off(matrix: Tensor) -> Tensor:
         matrix[2, 3] += 1.5e-4 * matrix.abs().max()
@@ -185,13 +182,10 @@ def draw_pairs(seed: int) -> list[dict]:
     ]
 
 
-def draw_whole(seed: int) -> list[dict]:
+def draw_whole(g: Generator) -> list[dict]:
     """Draw the tensors of small GPT-2s, the simplest first."""
-    g = seeded(seed)
 
-    def case(title: str, sizes: dict, **kind) -> dict:
-        return {"title": title, "config": sizes, "tensors": file_tensors(sizes, g, **kind)}
-
+    case = partial(file_case, g)
     deep = dict(vocab_size=23, block_size=8, n_layer=3, n_head=3, n_embd=12)
     return [
         case("one layer", TINY),

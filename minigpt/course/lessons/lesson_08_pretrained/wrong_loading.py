@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercise.definition import Misconception
 from minigpt.pretrained import weights
 from minigpt.pretrained.weights import CONV1D, HEAD, MASKS
 
@@ -22,16 +22,8 @@ def until_it_fits(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor if tensor.shape == wanted.shape else tensor.t()
 
 
-def not_at_all(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
-    return tensor
-
-
 def reshaped(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor.reshape(tensor.shape[::-1]) if name.endswith(CONV1D) else tensor
-
-
-def every_matrix(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
-    return tensor.t() if tensor.dim() == 2 else tensor
 
 
 def key_first(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
@@ -124,160 +116,160 @@ def turned_in_place(model: nn.Module, tensors: dict[str, Tensor]) -> None:
             tensor.t_()
 
 
-LOAD_WRONG = (
-    Misconception(
-        "square-forgotten",
+LOAD_WRONG = {
+    "square-forgotten": (
         "You turn what does not fit. attn.c_proj is square: it fits on its side as well, so it "
         "stays wrong, and no error tells. Decide by the name, not by the shape.",
         loader(turn=until_it_fits),
     ),
-    Misconception(
-        "not-turned",
-        "Nothing is turned. The file keeps four matrices of each block as (in, out), and "
-        "nn.Linear wants (out, in).",
-        loader(turn=not_at_all),
+    "not-turned": (
+        "Nothing is turned. The file keeps four matrices of each block as (in, out), and nn.Linear "
+        "wants (out, in).",
+        loader(turn=lambda name, tensor, wanted: tensor),
     ),
-    Misconception(
-        "reshaped",
+    "reshaped": (
         "You reshape the matrices. The shape fits then, but the numbers land in other places: to "
         "turn a matrix on its side you need its transpose.",
         loader(turn=reshaped),
     ),
-    Misconception(
-        "every-matrix-turned",
+    "every-matrix-turned": (
         "You turn every matrix, the two embeddings as well. Only the four that come from Conv1D "
         "lie on their side.",
-        loader(turn=every_matrix),
+        loader(turn=lambda name, tensor, wanted: tensor.t() if tensor.dim() == 2 else tensor),
     ),
-    Misconception(
-        "key-first",
+    "key-first": (
         "You load keys as queries and queries as keys. The thirds of c_attn are in the order "
         "query, key, value, in the file as in the model.",
         loader(turn=key_first),
     ),
-    Misconception(
-        "prefix-demanded",
+    "prefix-demanded": (
         "Only names with the prefix `transformer.` are understood. The hub's own file has none: "
         "there everything is missing, or silently stays as it was.",
         loader(rename=own_names, checks=False),
     ),
-    Misconception(
-        "prefix-twice",
+    "prefix-twice": (
         "You put `transformer.` before every name, also where it is already there. Then nothing "
         "matches, and the model stays as it was.",
         loader(rename=always_prefixed, checks=False),
     ),
-    Misconception(
-        "attention-bias-dropped",
+    "attention-bias-dropped": (
         "The bias of c_attn is lost: you leave out every name that ends in `attn.bias`, and "
         "`attn.c_attn.bias` does as well. The mask is called `.attn.bias`, with a dot before it.",
         loader(rename=drops_too_much, checks=False),
     ),
-    Misconception(
-        "missing-unnoticed",
+    "missing-unnoticed": (
         "A file that lacks a tensor is taken without a word, and that part of the model keeps what "
         "it had. Check that every parameter is there.",
         loader(checks=False),
     ),
-    Misconception(
-        "broadcast",
+    "broadcast": (
         "You copy into the parameter without comparing shapes. PyTorch repeats a tensor that is "
         "too small, so one row can fill a whole table.",
         broadcasting,
     ),
-    Misconception(
-        "any-shape",
+    "any-shape": (
         "You put the file's tensor in the parameter's place whatever its shape is. Compare the "
         "shapes first, and raise an error when they differ.",
         whatever_comes,
     ),
-    Misconception(
-        "head-apart",
+    "head-apart": (
         "The head has a matrix of its own now, equal to the token table only today. After loading, "
         "the two must be one parameter.",
         loader(head="apart"),
     ),
-    Misconception(
-        "old-head",
+    "old-head": (
         "The token table is replaced, but the head still holds the matrix from before. A new "
         "parameter has to be given to both.",
         loader(head="old"),
     ),
-    Misconception(
-        "masks-refused",
+    "masks-refused": (
         "You stop at names that the model does not have. `attn.bias` and `attn.masked_bias` are "
         "masks that were saved along; pass over them.",
         masks_refused,
     ),
-    Misconception(
-        "head-demanded",
+    "head-demanded": (
         "You insist on `lm_head.weight`. Most files leave it out, since it is the token table.",
         head_demanded,
     ),
-    Misconception(
-        "file-emptied",
+    "file-emptied": (
         "Your loader takes the tensors out of the dictionary it was given. Whoever gave it still "
         "needs them: work on a dictionary of your own.",
         loader(empties=True),
     ),
-    Misconception(
-        "turned-in-place",
+    "turned-in-place": (
         "You turn the caller's own tensors. Load them a second time, and they are the wrong way "
         "round. A transpose that leaves them as they are costs nothing.",
         turned_in_place,
     ),
-)
+}
 
 
 # --- our_names: the broken function, and what is left after some repairs ---
 
 
-def renamer(attention_bias: bool, head: bool, masked_bias: bool) -> Callable:
+def renamer(*bugs: str) -> Callable:
     """Return the function with the bugs that are asked for."""
 
     def our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         named = {}
         for name, tensor in tensors.items():
-            if name.endswith("attn.bias" if attention_bias else ".attn.bias"):
+            if name.endswith("attn.bias" if "attention-bias-dropped" in bugs else ".attn.bias"):
                 continue
-            if not masked_bias and name.endswith(".attn.masked_bias"):
+            if "mask-kept" not in bugs and name.endswith(".attn.masked_bias"):
                 continue
             bare = name.removeprefix("transformer.")
-            named[bare if bare == HEAD and not head else f"transformer.{bare}"] = tensor
+            has_own_name = bare == HEAD and "head-prefixed" not in bugs
+            named[bare if has_own_name else f"transformer.{bare}"] = tensor
         return named
 
     return our_names
 
 
-RENAME_HINTS = (
-    "Print the names that are left out: is each of them a mask?",
-    "Which name of the model does not begin with `transformer.`?",
-    "Are there other masks in the file than those that you leave out?",
-)
+RENAME_BUGS = {
+    "attention-bias-dropped": "Print the names that are left out: is each of them a mask?",
+    "head-prefixed": "Which name of the model does not begin with `transformer.`?",
+    "mask-kept": "Are there other masks in the file than those that you leave out?",
+}
 
-
-def rename_wrong() -> tuple[Misconception, ...]:
-    """Return the broken function, and every way of mending one or two of its three bugs."""
-    found = []
-    for left in [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)]:
-        bugs = [
-            n
-            for n, is_left in zip(("attention-bias-dropped", "head-prefixed", "mask-kept"), left)
-            if is_left
-        ]
-        hints = [hint for hint, is_left in zip(RENAME_HINTS, left) if is_left]
-        count = "Two mended, one left." if len(bugs) == 1 else "One mended, two left."
-        message = " ".join([count, *hints])
-        found.append(Misconception("-and-".join(bugs), message, renamer(*map(bool, left))))
-    return tuple(found)
-
-
-RENAME_WRONG = (
-    Misconception(
-        "untouched",
+RENAME_WRONG = {
+    "untouched": (
         "Not written yet: this is still the broken version. It has three mistakes. Compare the "
         "names it returns with those of GPT(config).state_dict().",
-        renamer(True, True, True),
+        renamer(*RENAME_BUGS),
     ),
-    *rename_wrong(),
-)
+    **{
+        "-and-".join(left): (" ".join([count, *map(RENAME_BUGS.get, left)]), renamer(*left))
+        for count, bugs in (("Two mended, one left.", 1), ("One mended, two left.", 2))
+        for left in combinations(RENAME_BUGS, bugs)
+    },
+}
+
+# --- transposed_tensors ---
+
+TRANSPOSED_TENSORS = {
+    "one-block": ("That is one block. gpt2 has twelve of them.", 4),
+    "square-forgotten": (
+        "You leave out attn.c_proj, because its shape fits either way. It lies on its side like "
+        "the others, and has to be turned.",
+        36,
+    ),
+    "only-the-square": (
+        "You count one matrix a block. Every linear layer of a block comes from Conv1D.",
+        12,
+    ),
+    "half-a-block": ("You count two matrices a block. Attention has two, and the MLP has two.", 24),
+    "tables-too": (
+        "You count the two embeddings as well. They are tables: one row for each id or place, in "
+        "the file as in the model.",
+        50,
+    ),
+    "biases-too": (
+        "You count the biases of those layers as well. A bias has one dimension: there is nothing "
+        "to turn.",
+        96,
+    ),
+    "every-tensor": (
+        "That is every weight of the file. Only matrices that come from Conv1D lie on their side.",
+        148,
+    ),
+}

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.definition import Misconception
 from minigpt.course.lessons.lesson_08_pretrained.wrong_loading import loader, until_it_fits
 from minigpt.model import GPT
 from minigpt.pretrained import weights
@@ -53,53 +52,45 @@ def one_after_the_other(header: dict, name: str) -> dict:
     raise KeyError(name)
 
 
-READ_WRONG = (
-    Misconception(
-        "from-the-file's-beginning",
+READ_WRONG = {
+    "from-the-file's-beginning": (
         "You count the offsets from the first byte of the file, so you read the header as numbers. "
         "They count from the end of the header.",
         reader(skip=lambda length: 0),
     ),
-    Misconception(
-        "eight-bytes-forgotten",
+    "eight-bytes-forgotten": (
         "You are eight bytes early: before the header stand the 8 bytes that tell its length.",
         reader(skip=lambda length: length),
     ),
-    Misconception(
-        "one-byte-of-length",
+    "one-byte-of-length": (
         "You take the first byte for the length. That works up to 255; it is a number of 8 bytes, "
         "the lowest first.",
         reader(length=lambda data: data[0]),
     ),
-    Misconception(
-        "highest-byte-first",
+    "highest-byte-first": (
         "You read the length with the highest byte first, and get an enormous number. The lowest "
         "byte comes first.",
         reader(length=lambda data: int.from_bytes(data[:8], "big")),
     ),
-    Misconception(
-        "numbers-reversed",
+    "numbers-reversed": (
         "You read the bytes of each number in the wrong order. As for the length, the lowest comes "
         "first.",
         reader(numbers=">f4"),
     ),
-    Misconception(
-        "flat",
+    "flat": (
         "The numbers are right, but they lie in one row. The header also tells the shape.",
         reader(shaped=False),
     ),
-    Misconception(
-        "first-tensor",
+    "first-tensor": (
         "You return the first tensor of the header, whatever its name.",
         reader(choose=first_listed),
     ),
-    Misconception(
-        "order-of-the-list",
+    "order-of-the-list": (
         "You add up the sizes in the order of the header. The numbers may lie in another order: "
         "only data_offsets says where.",
         reader(choose=one_after_the_other),
     ),
-)
+}
 
 
 # --- first_difference ---
@@ -157,69 +148,59 @@ def weights_compared(model, reference, idx, tolerance=1e-4):
     return None
 
 
-COMPARE_WRONG = (
-    Misconception(
-        "last-difference",
+COMPARE_WRONG = {
+    "last-difference": (
         "You return the last layer that differs. A mistake spreads to everything behind it, so "
         "that is nearly always the head. The first one is where it happened.",
         comparer(choose=lambda wrong: next(reversed(wrong), None)),
     ),
-    Misconception(
-        "largest-difference",
-        "You return the layer with the largest difference. A mistake can grow on its way: where "
-        "it is largest is not where it began.",
+    "largest-difference": (
+        "You return the layer with the largest difference. A mistake can grow on its way: where it "
+        "is largest is not where it began.",
         comparer(choose=lambda wrong: max(wrong, key=wrong.get, default=None)),
     ),
-    Misconception(
-        "order-of-registration",
+    "order-of-registration": (
         "You go through the layers as they are registered. That need not be how they run: the "
         "first in the list may be the last at work.",
         comparer(order=as_registered),
     ),
-    Misconception(
-        "absolute",
+    "absolute": (
         "You compare the difference itself with the tolerance. In numbers of 100,000 mere rounding "
         "is larger than that, in tiny ones a mistake is smaller. Take it as a share of the "
         "reference's largest value.",
         comparer(apart=lambda mine, right: (mine - right).abs().max().item()),
     ),
-    Misconception(
-        "mean-difference",
+    "mean-difference": (
         "You average the difference over all numbers, so a mistake in one of them drowns. Take the "
         "largest.",
         comparer(
             apart=lambda mine, right: ((mine - right).abs().mean() / right.abs().mean()).item()
         ),
     ),
-    Misconception(
-        "to-the-last-digit",
+    "to-the-last-digit": (
         "You demand equality to the last digit. Sums in another order are rounded otherwise; that "
         "is no mistake. Differences up to the tolerance are fine.",
         comparer(limit=0.0),
     ),
-    Misconception(
-        "tolerance-ignored",
+    "tolerance-ignored": (
         "Your limit is always 1e-4. Take the tolerance that you are given.",
         comparer(limit=1e-4),
     ),
-    Misconception(
-        "weights-compared",
+    "weights-compared": (
         "You compare the weights. Two models with the same weights can still compute different "
         "things, such as without a mask. Compare what the layers give.",
         weights_compared,
     ),
-    Misconception(
-        "only-the-logits",
+    "only-the-logits": (
         "You look at the logits only. They tell that something is wrong, not where.",
         comparer(order=lambda reference, names: ["lm_head"]),
     ),
-    Misconception(
-        "hooks-left",
+    "hooks-left": (
         "The answer is right, but your hooks are still in the models: from now on each pass runs "
         "them again. Take out every hook that you put in.",
         comparer(keep_hooks=True),
     ),
-)
+}
 
 
 # --- my_gpt2 ---
@@ -242,40 +223,31 @@ def with_loader(load: Callable) -> Callable:
     return my_gpt2
 
 
-WHOLE_WRONG = (
-    Misconception(
-        "nothing-loaded",
+WHOLE_WRONG = {
+    "nothing-loaded": (
         "Your model still has its own first weights: the file's were never given to it, or to "
         "another model than the one you return.",
         lambda config, tensors: GPT(config).eval(),
     ),
-    Misconception(
-        "returns-the-loader's-answer",
+    "returns-the-loader's-answer": (
         "You return what load_weights returns, and that is nothing. It fills the model in place; "
         "return the model.",
         lambda config, tensors: weights.load_weights(GPT(config), tensors),
     ),
-    Misconception(
-        "still-training",
+    "still-training": (
         "Your model is still in training mode: with dropout it would say something else each time. "
         "A new model starts in training mode; put it into evaluation.",
         in_training,
     ),
-    Misconception(
-        "the-class",
-        "You return the class, not a model built from it.",
-        lambda config, tensors: GPT,
-    ),
-    Misconception(
-        "square-forgotten",
+    "the-class": ("You return the class, not a model built from it.", lambda config, tensors: GPT),
+    "square-forgotten": (
         "The logits differ, and only attention's c_proj can be to blame: it is square, and lies on "
         "its side. Let load_weights do the turning.",
         with_loader(loader(turn=until_it_fits)),
     ),
-    Misconception(
-        "head-apart",
+    "head-apart": (
         "The model computes what it should, but its head has a matrix of its own. load_weights "
         "keeps it tied, if you change nothing afterwards.",
         with_loader(loader(head="apart")),
     ),
-)
+}
