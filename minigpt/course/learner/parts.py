@@ -8,7 +8,7 @@ longer passes its check blocks nothing: ours stands in, and says so.
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import inspect
 import linecache
 import math
@@ -32,6 +32,7 @@ from minigpt.config import GPTConfig
 from minigpt.course.checking.diagnosing import diagnose
 from minigpt.course.checking.running import LIBRARIES, OURS, run
 from minigpt.course.learner.home import home
+from minigpt.course.learner.old_names import run_renewed
 from minigpt.course.lessons import all_exercises, find
 from minigpt.files import atomic_write
 from minigpt.viz.kit.tables import Shown, table
@@ -157,6 +158,8 @@ def _add_used(used: str, value: Any, user: str, imports: dict, values: dict, pie
 def _importable(used: str, value: Any) -> tuple[str, str] | None:
     """Return the module of an installed library, or of ours, and the value's name there."""
     home_module, qualified = (getattr(value, key, "") for key in ("__module__", "__qualname__"))
+    if face := _face(str(home_module), str(qualified), value):
+        return face, qualified
     module = sys.modules.get(home_module) if isinstance(home_module, str) else None
     if _is_library(home_module, module) and getattr(module, qualified, None) is value:
         return home_module, qualified
@@ -165,6 +168,18 @@ def _importable(used: str, value: Any) -> tuple[str, str] | None:
     homes = [name for name, m in public if getattr(m, "__dict__", {}).get(used) is value]
     homes = [name for name in homes if _is_library(name, sys.modules[name])]
     return (min(homes, key=len), used) if homes else None
+
+
+def _face(home_module: str, name: str, value: Any) -> str | None:
+    """Return our shortest public face that hands a value on: it stays where modules move."""
+    parts = home_module.split(".")
+    if parts[0] != "minigpt":
+        return None
+    faces = (".".join(parts[:end]) for end in range(1, len(parts)))
+    for face in map(importlib.import_module, faces):
+        if name in getattr(face, "__all__", ()) and getattr(face, name) is value:
+            return face.__name__
+    return None
 
 
 def _is_library(name: Any, module: Any) -> bool:
@@ -304,14 +319,10 @@ def _tried(name: str, path: Path) -> tuple[Any, str]:
 
 def _load(name: str, path: Path) -> Any:
     """Run the file of a part and return what it defines."""
-    spec = importlib.util.spec_from_file_location(f"mygpt.{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
-    try:
-        linecache.checkcache(str(path))
-        spec.loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
+    module = ModuleType(f"mygpt.{name}")
+    module.__file__ = str(path)
+    linecache.checkcache(str(path))
+    run_renewed(path.read_text(encoding="utf-8"), str(path), vars(module))
     if not hasattr(module, name):
         raise AttributeError(f"{path.name} defines no {name}")
     return getattr(module, name)
