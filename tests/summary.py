@@ -71,7 +71,8 @@ def show_confusions(terminalreporter, found):
 
 def show_left_out(terminalreporter, deselected):
     """Name the tests that this run left out, and the command that runs them."""
-    elsewhere = [r for r in terminalreporter.getreports("skipped") if "elsewhere" in r.keywords]
+    skipped = terminalreporter.getreports("skipped")  # a whole file's report has no keywords
+    elsewhere = [report for report in skipped if "elsewhere" in getattr(report, "keywords", ())]
     if not deselected and not elsewhere:
         return
     terminalreporter.section("left out")
