@@ -1,6 +1,6 @@
 """The head explorer: every attention head of a model while it reads a text, and life without some.
 
-The drawing is in explorer.js, the numbers come from reading.py.
+The drawing is in explorer.js and the files of its parts, the numbers come from reading.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from minigpt.viz.attention.reading import Reading
 from minigpt.viz.kit.explorer import Explorer, script, style
 
 HERE = Path(__file__).parent
+# What the map of given patterns is made of too.
+PARTS = [HERE / f"{name}.js" for name in ("patterns", "text", "grid", "map", "lines", "readout")]
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
@@ -41,7 +43,7 @@ class AttentionExplorer(Explorer):
     Raises ValueError for an empty text, or a layer, head or row that is not there.
     """
 
-    _esm = script(HERE / "explorer.js")
+    _esm = script(*PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "explorer")))
     _css = style(HERE / "explorer.css")
 
     # The text, as the model reads it.
