@@ -1,6 +1,6 @@
 """The head explorer: every attention head of a model while it reads a text, and life without some.
 
-The drawing is in explorer.js, the numbers come from reading.py.
+The drawing is in explorer.js and the files of its parts, the numbers come from reading.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.attention.figure import heads_picture
+from minigpt.viz.attention.parts import PARTS
 from minigpt.viz.attention.reading import Reading
 from minigpt.viz.kit.explorer import Explorer, script, style
 
@@ -41,8 +42,8 @@ class AttentionExplorer(Explorer):
     Raises ValueError for an empty text, or a layer, head or row that is not there.
     """
 
-    _esm = script(HERE / "explorer.js")
-    _css = style(HERE / "explorer.css")
+    _esm = script(*PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "explorer")))
+    _css = style(HERE / "parts.css", HERE / "explorer.css")
 
     # The text, as the model reads it.
     text = traitlets.Unicode().tag(sync=True)

@@ -1,6 +1,7 @@
 """What all explorers are made of: one way to talk with the browser, tables, and labels of tokens.
 
-Begin with `explorer.py`; the script that every explorer shares is `kit.js`.
+Begin with `explorer.py`. The scripts that every explorer shares: `kit.js` (colours and elements),
+`parts.js` (one state, and parts that show it), `frame.js` (the frame, and the talk with Python).
 """
 
 from minigpt import lazy

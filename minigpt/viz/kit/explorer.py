@@ -1,7 +1,7 @@
 """What every explorer shares: its script, its talk with the browser, its picture and its page.
 
 An explorer is a widget whose state lives in traits, so that Python, every view of it, a saved
-notebook and a page of its own all show the same. Its script is kit.js followed by a file of its
+notebook and a page of its own all show the same. Its script is the kit's followed by files of its
 own, as one module: nothing is loaded from anywhere.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import anywidget
 
 HERE = Path(__file__).parent
+KIT = [HERE / name for name in ("kit.js", "parts.js", "frame.js")]
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -37,19 +38,33 @@ body {{ margin: 16px; }}
 
 
 def script(*files: Path) -> str:
-    """Return the script of an explorer: the kit and files of its own, as one module."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.js", *files))
+    """Return the script of an explorer: the kit and files of its own, as one module.
+
+    Every notebook with an explorer in it carries the script. So comments and indentation stay
+    behind, and a line says where each file begins.
+    """
+    lines = []
+    for file in (*KIT, *files):
+        lines += [f"// {file.parent.name}/{file.name}", *(line for _, line in lines_of(file))]
+    return "\n".join(lines) + "\n"
 
 
-def style(file: Path) -> str:
+def lines_of(file: Path) -> list[tuple[int, str]]:
+    """Return the lines of a file that are code, each with its number."""
+    lines = enumerate(file.read_text(encoding="utf-8").split("\n"), start=1)
+    stripped = ((number, line.strip()) for number, line in lines)
+    return [(number, line) for number, line in stripped if line and not line.startswith("//")]
+
+
+def style(*files: Path) -> str:
     """Return the style sheet of an explorer: the kit's and its own."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.css", file))
+    return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.css", *files))
 
 
 class Explorer(anywidget.AnyWidget):
     """A widget that can be asked, drawn, and saved as a page.
 
-    A subclass gives `_esm = script(a file)` and `_css = style(a file)`, its traits, `sentence()`,
+    A subclass gives `_esm = script(files)` and `_css = style(files)`, its traits, `sentence()`,
     `picture()`, and for each kind of question of its script a method `answer_<kind>(**payload)`,
     which returns a dict of JSON values and bytes.
     """

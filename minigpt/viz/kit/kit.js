@@ -1,11 +1,10 @@
-// What all explorers share. Nothing is loaded from anywhere; text goes in as text only.
+// Colours, words and elements, as all explorers share them. Nothing is loaded from anywhere; text
+// goes in as text only.
 
 // matplotlib's cividis at 0, 1/16 ... 1: the same to colour-blind and other eyes.
 const CIVIDIS = ("00224e 002e6a 1a386f 32436d 434e6c 535a6d 61656f 6f7073 7d7c78 8c8878 9b9476 "
   + "aba072 bcae6c cdbb63 dec958 f0d846 fee838").split(" ")
   .map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
-const PAUSE = 150; // milliseconds without a change, before Python is asked
-const ROUND_TRIP = 2000; // milliseconds that an idle kernel takes at most
 
 // Brightness is the square root of the weight, so that 1 % can still be told from nothing.
 function colour(weight) {
@@ -70,13 +69,6 @@ function select(parent, text, options, onChange) {
   return node;
 }
 
-// Whether any value has changed since this part was asked about.
-function renewed(memory, part, ...values) {
-  const before = memory.get(part);
-  memory.set(part, values);
-  return !before || values.some((value, i) => value !== before[i]);
-}
-
 // A table; a cell is a text, or a function that fills it.
 function tabulate(parent, caption, head, rows) {
   const table = make("table", "xp-table", parent);
@@ -121,177 +113,4 @@ function rove(box, items, columns, go) {
     go(next);
   };
   return mark;
-}
-
-// Light or dark as Jupyter's theme, or else the system's, as they change.
-function followTheme(root, changed) {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const set = () => {
-    const { jpThemeLight } = document.body.dataset;
-    const dark = jpThemeLight ? jpThemeLight === "false" : system.matches;
-    root.dataset.theme = dark ? "dark" : "light";
-    changed();
-  };
-  const observer = new MutationObserver(set);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  system.addEventListener("change", set);
-  set();
-  return () => {
-    observer.disconnect();
-    system.removeEventListener("change", set);
-  };
-}
-
-// Questions to Python. Of each kind one is on its way and the newest waits; answers to older ones
-// are dropped.
-function connect(model, changed, { fail, save }) {
-  const view = Math.random().toString(36).slice(2); // other views hear the same answers
-  const lanes = new Map();
-  const kernel = { live: false };
-  let revision = 0;
-  let heard = 0; // a timer
-
-  function send(kind) {
-    const lane = lanes.get(kind);
-    if (lane.flying || !lane.ready) return;
-    [lane.flying, lane.next, lane.ready] = [lane.next, null, false];
-    if (kernel.live) save(); // Python answers from what is shown
-    try {
-      model.send({ view, kind, revision: lane.flying.revision, payload: lane.flying.payload });
-    } catch { // the kernel has gone
-      lane.flying = null;
-      kernel.live = false;
-      changed(true);
-    }
-  }
-
-  kernel.ask = (kind, payload, then = () => {}, delay = PAUSE) => {
-    if (!lanes.has(kind)) lanes.set(kind, { flying: null, next: null, ready: false, timer: 0 });
-    const lane = lanes.get(kind);
-    clearTimeout(lane.timer);
-    lane.next = { payload, then, revision: ++revision };
-    lane.timer = setTimeout(() => {
-      lane.ready = true;
-      send(kind);
-    }, delay);
-    changed();
-  };
-
-  kernel.busy = (kind) =>
-    [...lanes].some(([name, lane]) =>
-      (kind ? name === kind : name !== "hello") && (lane.next || lane.flying));
-
-  function hear(message, buffers) {
-    if (message.view !== view) return;
-    const lane = lanes.get(message.kind);
-    if (lane?.flying?.revision !== message.revision) return;
-    const { then } = lane.flying;
-    lane.flying = null;
-    if (lane.next) send(message.kind);
-    else if (message.error) fail(message.error);
-    else {
-      message.bytes.forEach((name, i) => { message.answer[name] = buffers[i]; });
-      fail("");
-      then(message.answer);
-    }
-    changed();
-  }
-
-  // A kernel that answers lives; a busy one answers late.
-  function hello() {
-    lanes.clear();
-    kernel.live = false;
-    kernel.ask("hello", {}, () => {
-      clearTimeout(heard);
-      kernel.live = true;
-    }, 0);
-    clearTimeout(heard);
-    heard = setTimeout(() => changed(true), ROUND_TRIP);
-  }
-
-  model.on("msg:custom", hear);
-  model.on("comm_live_update", hello);
-  kernel.hello = hello;
-  kernel.close = () => {
-    model.off("msg:custom", hear);
-    model.off("comm_live_update", hello);
-    lanes.forEach((lane) => clearTimeout(lane.timer));
-    clearTimeout(heard);
-  };
-  return kernel;
-}
-
-// The frame of an explorer. `draw()` runs at most once a frame, after ui.redraw() or any change.
-function start({ model, el }, className, description, draw) {
-  const root = make("div", `xp ${className}`, el, "", {
-    role: "group", "aria-label": description,
-    "data-lm-suppress-shortcuts": "true", // for JupyterLab: an `a` here would insert a cell
-  });
-  root.addEventListener("keydown", (event) => event.stopPropagation());
-  const bar = make("div", "xp-state", root);
-  const busy = make("span", "xp-busy", bar, "working…", { hidden: "" });
-  const alone = make("span", "xp-alone", bar,
-    "No kernel answers: what needs Python is switched off. Run the cell for it.", { hidden: "" });
-  const problem = make("span", "xp-problem", bar, "", { role: "alert" });
-  const spoken = make("div", "xp-spoken", root, "", { "aria-live": "polite" });
-  const needy = new Set();
-  let due = 0;
-  let speech = 0;
-  let saving = 0;
-
-  const ui = { root };
-  ui.redraw = () => {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  };
-  ui.save = () => {
-    clearTimeout(saving);
-    model.save_changes();
-  };
-  // A held key must not wait for Python: it hears of changes when they pause.
-  ui.set = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    clearTimeout(saving);
-    saving = setTimeout(ui.save, PAUSE);
-    ui.redraw();
-  };
-  // For screen readers, once the changes pause.
-  ui.say = (sentence) => {
-    clearTimeout(speech);
-    speech = setTimeout(() => { spoken.textContent = sentence; }, 300);
-  };
-  ui.fail = (text) => { problem.textContent = cut(text, 400); };
-  // A control of no use without Python.
-  ui.needsKernel = (control) => {
-    needy.add(control);
-    control.disabled = !ui.kernel.live;
-    return control;
-  };
-  const showState = (late = false) => {
-    const { kernel } = ui;
-    busy.hidden = !(kernel.live && kernel.busy());
-    root.setAttribute("aria-busy", !busy.hidden);
-    alone.hidden = kernel.live || (alone.hidden && !late);
-    for (const control of needy) control.disabled = !kernel.live;
-    ui.redraw();
-  };
-  ui.kernel = connect(model, showState, ui);
-  // To be called once the widget's parts are there.
-  ui.open = () => {
-    root.append(bar);
-    model.on("change", ui.redraw);
-    ui.kernel.hello();
-    draw();
-    return () => {
-      ui.save();
-      leaveTheme();
-      model.off("change", ui.redraw);
-      ui.kernel.close();
-      cancelAnimationFrame(due);
-    };
-  };
-  const leaveTheme = followTheme(root, ui.redraw);
-  return ui;
 }

@@ -1,0 +1,89 @@
+// What each layer expects next, and what is expected without some of the heads.
+
+function after(parent, s, row, words) {
+  const line = make("p", "ae-line", parent, `${words} after token ${row}, `);
+  token(line, cut(s.tokens[row], 20));
+  return line;
+}
+
+// A guess on its colour.
+const guess = (share, name) => (cell) => {
+  cell.className = "ae-guess";
+  cell.style.background = css(share);
+  cell.style.color = ink(share);
+  make("bdi", "xp-code", cell, cut(name, 10));
+  make("span", "", cell, ` ${percent(share)}`);
+};
+
+function makeLens() {
+  const element = make("div");
+  return part(element, [(s) => [s.lens, s.row, s.tokens], (s) => {
+    const { row, layers } = s.lens;
+    element.replaceChildren();
+    const line = after(element, s, row, "What each layer expects");
+    if (row + 1 < s.shape[2]) {
+      line.append("; in the text ");
+      token(line, cut(s.tokens[row + 1], 20));
+    }
+    if (row !== s.row) line.append(" …");
+    const rows = layers.map(({ tokens, shares, true: share, rank }, i) => [
+      i ? `layer ${i - 1}` : "embedding",
+      ...(rank ? [`${percent(share)}, no. ${rank}`] : []),
+      ...shares.slice(0, 3).map((x, j) => guess(x, tokens[j])),
+    ]);
+    tabulate(make("div", "xp-scroll", element), "",
+      ["after", ...(layers[0].rank ? ["the true"] : []), "first guess", "second", "third"], rows);
+  }]);
+}
+
+// What the loss was, and what it is without the heads that are out.
+function sayLoss({ ablated, without, surprisal }) {
+  if (!ablated.length) return "All heads are in place: x takes one out.";
+  if (String(without.heads) !== String(ablated)) return "…";
+  const mean = (nats) => nats.reduce((sum, x) => sum + x, 0) / Math.max(nats.length, 1);
+  const [before, now] = [mean(surprisal), mean(without.surprisal)];
+  const names = without.heads.map(([l, h]) => `${l}.${h}`).join(", ");
+  return `Without ${cut(names, 80)}: the loss goes from ${before.toFixed(3)} to ${now.toFixed(3)} `
+    + `nats per token, ${signed(now - before, 3)}.`;
+}
+
+const bar = (share, kind) => (cell) => {
+  cell.className = `ae-share ae-${kind}`;
+  cell.style.setProperty("--share", share);
+  cell.textContent = `${(100 * share).toFixed(1)} %`;
+};
+
+function makeBars() {
+  const element = make("div");
+  return part(element, [(s) => [s.expected, s.without, s.ablated, s.surprisal, s.tokens], (s) => {
+    const { row, tokens, shares: [before, now] } = s.expected;
+    element.replaceChildren();
+    make("p", "ae-line", element, sayLoss(s));
+    after(element, s, row, "Expected").append(":");
+    tabulate(element, "", ["token", "all heads", ...(now ? ["without", "change"] : [])],
+      tokens.map((name, i) => [(cell) => token(cell, cut(name, 20)), bar(before[i], "before"),
+        ...(now ? [bar(now[i], "after"), signed(100 * (now[i] - before[i]), 1)] : [])]));
+  }]);
+}
+
+// The two of them, one at a time.
+function makePanel(ui) {
+  const element = make("section", "ae-panel");
+  const tabs = make("div", "xp-row", element);
+  const body = make("div", "", element);
+  const views = [
+    ["lens", "Logit lens", makeLens()], ["ablation", "Without the heads", makeBars()],
+  ].map(([name, title, view]) =>
+    ({ name, view, tab: button(tabs, title, () => ui.set({ panel: name })) }));
+  return {
+    element,
+    show(s) {
+      for (const { name, view, tab } of views) {
+        tab.setAttribute("aria-pressed", name === s.panel);
+        if (name !== s.panel) continue;
+        if (body.firstChild !== view.element) body.replaceChildren(view.element);
+        view.show(s);
+      }
+    },
+  };
+}
