@@ -24,7 +24,7 @@ from minigpt.viz.sampling.continuations import Continuations, kept_tokens
 from minigpt.viz.sampling.figure import plot_cuts, plot_kept
 
 HERE = Path(__file__).parent
-SCRIPTS = "sampler next prompt controls bars cuts actions tree explorer".split()
+SCRIPTS = ("sampler", "next", "prompt", "controls", "bars", "cuts", "actions", "tree", "explorer")
 SHOWN = 100  # tokens listed; the filters and sums know all of them
 DRAWN = 12  # tokens in the picture
 LARGEST_SEED = 2**53  # from here on a script leaves numbers out
