@@ -30,7 +30,8 @@ from torch import Tensor, nn
 from minigpt import model
 from minigpt.config import GPTConfig
 from minigpt.course.checking.diagnosing import diagnose
-from minigpt.course.checking.running import LIBRARIES, OURS, run
+from minigpt.course.checking.running import run
+from minigpt.course.checking.seeing import LIBRARIES, OURS
 from minigpt.course.learner.home import home
 from minigpt.course.lessons import all_exercises, find
 from minigpt.files import atomic_write

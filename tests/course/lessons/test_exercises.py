@@ -13,8 +13,9 @@ import torch
 
 from minigpt.course import checking
 from minigpt.course.building.assignments import assemble, solved, stripped
-from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose, expected_outcomes, recognise
-from minigpt.course.checking.running import see
+from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose, expected_outcomes
+from minigpt.course.checking.recognising import recognise
+from minigpt.course.checking.seeing import see
 from minigpt.course.lessons import KINDS, all_exercises
 
 ROOT = Path(__file__).parents[3]
