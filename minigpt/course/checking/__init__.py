@@ -1,7 +1,9 @@
 """Is an answer right, and what is wrong with it? Knows exercises, and no learner.
 
-Begin with `diagnosing.py`. `running.py` runs code that may do anything, `comparing.py` says in
-words how two values differ. Names are looked up on first use: running needs no exercise.
+Begin with `diagnosing.py`. `running.py` runs code that may do anything, in a `fork.py` or a
+`thread.py`; `seeing.py` runs one case and keeps what it saw as plain data. `comparing.py` says in
+words how two values differ, `recognising.py` which known mistake it is. Names are looked up on
+first use: running needs no exercise.
 """
 
 from minigpt import lazy

@@ -14,13 +14,15 @@ FEW = 16  # elements of a tensor that are shown whole
 
 def same(seen: Any, expected: Any, rtol: float, atol: float) -> bool:
     """Say whether two pieces of plain data agree within the tolerances."""
-    return difference(seen, expected, rtol, atol) is None
+    return describe_difference(seen, expected, rtol, atol) is None
 
 
-def difference(seen: Any, expected: Any, rtol: float, atol: float, what: str = "it") -> str | None:
+def describe_difference(
+    seen: Any, expected: Any, rtol: float, atol: float, what: str = "it"
+) -> str | None:
     """Return the first difference in words, or None. `what` names the thing in the sentence.
 
-    >>> difference([1, 2], [1, 3], 0, 0, "result")
+    >>> describe_difference([1, 2], [1, 3], 0, 0, "result")
     'result[1] is 2; it should be 3.'
     """
     if isinstance(expected, Tensor):
@@ -138,7 +140,7 @@ def _near(number: float, expected: float, rtol: float, atol: float) -> bool:
 
 def _list_difference(seen, expected, rtol: float, atol: float, what: str) -> str | None:
     for place, (one, other) in enumerate(zip(seen, expected)):
-        if found := difference(one, other, rtol, atol, f"{what}[{place}]"):
+        if found := describe_difference(one, other, rtol, atol, f"{what}[{place}]"):
             return found
     if len(seen) == len(expected):
         return None
@@ -153,7 +155,7 @@ def _dict_difference(seen: dict, expected: dict, rtol: float, atol: float, what:
     if more := [key for key in seen if key not in expected]:
         return f"{what} has {_listed(more)}, which should not be there."
     for key in expected:
-        if found := difference(seen[key], expected[key], rtol, atol, f"{what}[{key!r}]"):
+        if found := describe_difference(seen[key], expected[key], rtol, atol, f"{what}[{key!r}]"):
             return found
     return None
 

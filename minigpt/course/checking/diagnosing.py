@@ -7,9 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from minigpt.course.checking.comparing import difference, kind, same, show
-from minigpt.course.checking.running import Outcome, TooLong, fresh_torch, plain, run, see
-from minigpt.course.exercise import Exercise, Misconception
+from minigpt.course.checking.comparing import describe_difference, kind, same, show
+from minigpt.course.checking.plain_data import plain
+from minigpt.course.checking.recognising import recognise, resembles
+from minigpt.course.checking.running import run
+from minigpt.course.checking.seeing import Outcome, TooLong, fresh_torch, see
+from minigpt.course.exercise import Exercise
 from minigpt.course.exercise.calls.functions import INPUTS
 from minigpt.course.lessons import find
 
@@ -83,45 +86,6 @@ def expected_outcomes(exercise: Exercise, cases: list[dict]) -> list[Outcome]:
     return outcomes
 
 
-def recognise(
-    exercise: Exercise, cases: list[dict], outcomes: list[Outcome]
-) -> Misconception | None:
-    """Return the first misconception that gives just these outcomes, if one does."""
-    for misconception in exercise.misconceptions:
-        pairs = zip(outcomes, cases)
-        if len(outcomes) == len(cases) and all(
-            alike(exercise, outcome, see(exercise.call, misconception.wrong, case))
-            for outcome, case in pairs
-        ):
-            return misconception
-    return None
-
-
-def resembles(
-    exercise: Exercise, cases: list[dict], outcomes: list[Outcome], failed: list[int]
-) -> Misconception | None:
-    """Return the misconception that gives most of the failed outcomes, the first among them.
-
-    A learner may make a known mistake in a way of their own, or two mistakes at once.
-    """
-    agreeing = []
-    for misconception in exercise.misconceptions:
-        wrong = misconception.wrong
-        if alike(exercise, outcomes[failed[0]], see(exercise.call, wrong, cases[failed[0]])):
-            seen = [see(exercise.call, wrong, cases[place]) for place in failed]
-            agree = sum(alike(exercise, outcomes[i], s) for i, s in zip(failed, seen))
-            agreeing.append((agree, misconception))
-    count, best = max(agreeing, key=lambda pair: pair[0], default=(0, None))
-    return best if count > len(failed) / 2 and "error" not in outcomes[failed[0]] else None
-
-
-def alike(exercise: Exercise, one: Outcome, other: Outcome) -> bool:
-    """Say whether two outcomes are the same: equal within tolerance, or the same error."""
-    if "error" in one or "error" in other:
-        return one.get("error", {}).get("type") == other.get("error", {}).get("type")
-    return same(one["seen"], other["seen"], exercise.rtol, exercise.atol)
-
-
 def _wrong_thing(exercise: Exercise, obj: Any) -> str | None:
     """Say what is wrong with an object that cannot be run at all."""
     needs_class = exercise.kind == "module" or isinstance(exercise.reference, type)
@@ -169,7 +133,9 @@ def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None
             return f"Your code changes its inputs: {seen}. Whoever calls it still needs them."
         if isinstance(seen, str) and not isinstance(expected, str) and name != "result":
             return f"{name[0].upper()}{name[1:]}: {seen}."
-        if found := difference(seen, expected, exercise.rtol, exercise.atol, _called(name)):
+        if found := describe_difference(
+            seen, expected, exercise.rtol, exercise.atol, _called(name)
+        ):
             return found[0].upper() + found[1:]
     if missing := right["seen"].keys() - outcome["seen"].keys():
         return f"Nothing was seen of: {', '.join(sorted(missing))}."

@@ -11,8 +11,8 @@ __getattr__, __dir__, __all__ = lazy(
         "ProgressWidget": "progress",
         "check": "reporting",
         "hint": "hints",
-        "my_parts": "parts",
+        "my_parts": "using",
         "my_progress": "progress",
-        "part": "parts",
+        "part": "using",
     },
 )

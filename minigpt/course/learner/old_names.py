@@ -59,7 +59,7 @@ RENAMED = {
     "FORMAT": "CHECKPOINT",
     "difference": "largest_difference",
     "download": "fetch",
-    "joined": "merged_rows",
+    "joined": "as_one_row",
     "parts": "halves",
     "parts_of": "optimizers_in",
     "plot_parts": "plot_shares",

@@ -14,14 +14,16 @@ import pytest
 import torch
 
 from minigpt.course.checking import running
-from minigpt.course.checking.comparing import difference
+from minigpt.course.checking.comparing import describe_difference
 from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose
+from minigpt.course.checking.fork import run_in_fork
+from minigpt.course.checking.thread import run_in_thread
 from minigpt.course.exercise.calls.functions import call_function
 from minigpt.course.learner.reporting import Report, check
 from minigpt.model import causal_mask as mask_of
 
 FORKS = sys.platform == "linux"
-RUNNERS = [running._run_in_thread, *([running._run_in_fork] if FORKS else [])]
+RUNNERS = [run_in_thread, *([run_in_fork] if FORKS else [])]
 CASES = [{"args": [torch.ones(2)]}, {"args": [torch.zeros(2)]}]
 
 
@@ -83,7 +85,7 @@ def test_a_nan_is_called_one():
 def test_the_first_differing_element_is_shown():
     got, wanted = torch.zeros(2, 3), torch.zeros(2, 3)
     got[1, 2] = wanted[1, 1] = 0.5
-    assert difference(got, wanted, 0, 0, "it") == (
+    assert describe_difference(got, wanted, 0, 0, "it") == (
         "it[1, 1] is 0; it should be 0.5. 2 of 6 elements differ."
     )
 
@@ -397,14 +399,15 @@ def test_cases_run_where_no_reference_can_be_seen(tmp_path):
     code = f"""
 import sys, torch
 from {home} import {function} as call
-from minigpt.course.checking.running import see
+from minigpt.course.checking.seeing import see
 from mine import attention_weights
 cases = torch.load("cases.pt", weights_only=True)
 torch.save([see(call, attention_weights, case) for case in cases], "seen.pt")
 assert not [name for name in sys.modules if name.startswith("minigpt.course.lessons")]
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    from minigpt.course.checking.diagnosing import alike, expected_outcomes
+    from minigpt.course.checking.diagnosing import expected_outcomes
+    from minigpt.course.checking.recognising import alike
 
     seen = torch.load(tmp_path / "seen.pt", weights_only=True)
     expected = expected_outcomes(exercise, exercise.draw(5))
@@ -450,7 +453,7 @@ def test_changed_inputs_are_noticed_by_who_replaced_torch_equal():
 
     kept = torch.equal
     try:
-        seen = running._run_in_thread(call_function, doubles, CASES[:1])[0][0]["seen"]
+        seen = run_in_thread(call_function, doubles, CASES[:1])[0][0]["seen"]
     finally:
         torch.equal = kept
     assert seen["your inputs, afterwards"] == "argument 0 was changed in place"

@@ -6,17 +6,11 @@ import pytest
 import torch
 
 from minigpt import GPTConfig
-from minigpt.course.learner import parts
+from minigpt.course.learner import keeping, using
 from minigpt.course.learner.home import home
-from minigpt.course.learner.parts import (
-    CannotKeep,
-    _parsed,
-    keep,
-    my_parts,
-    part,
-    standalone_source,
-)
+from minigpt.course.learner.keeping import CannotKeep, _parsed, keep, standalone_source
 from minigpt.course.learner.reporting import check
+from minigpt.course.learner.using import my_parts, part
 from minigpt.model import GPT
 
 CONFIG = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8)
@@ -226,24 +220,36 @@ def test_a_kept_file_that_is_no_utf8_is_put_away_as_it_is(mygpt):
 def test_a_full_disk_loses_no_kept_part(mygpt, monkeypatch):
     keep("causal_mask", notebook(MASK)["causal_mask"])
     before = (mygpt / "causal_mask.py").read_bytes()
-    write = parts._write
+    write = keeping._write
 
     def full(path, text):
         if path.name == "causal_mask.py":
             raise OSError(28, "No space left on device")
         write(path, text)
 
-    monkeypatch.setattr(parts, "_write", full)
+    monkeypatch.setattr(keeping, "_write", full)
     with pytest.raises(OSError, match="No space"):
         keep("causal_mask", notebook(MASK.replace("T):", "T):  # another"))["causal_mask"])
     assert (mygpt / "causal_mask.py").read_bytes() == before
 
 
+def test_a_kept_part_takes_our_names_from_the_shortest_public_face():
+    source = (
+        "from minigpt.config import GPTConfig\nfrom minigpt.model import causal_mask as ours\n"
+        "from minigpt.pretrained.empty_models import memory_needed\n"
+        "def causal_mask(T):\n    assert memory_needed(GPTConfig())\n    return ours(T, T)\n"
+    )
+    kept = standalone_source("causal_mask", notebook(source)["causal_mask"])
+    assert "from minigpt import GPTConfig" in kept
+    assert "from minigpt.pretrained import memory_needed" in kept
+    assert "from minigpt.model import causal_mask as ours" in kept, "which no face hands on"
+
+
 def test_a_part_is_checked_once_until_a_file_that_it_rests_on_changes(mygpt, monkeypatch):
     test_a_class_is_kept_with_the_parts_it_uses(mygpt)
     checks = []
-    diagnose = parts.diagnose
-    monkeypatch.setattr(parts, "diagnose", lambda n, o: checks.append(n) or diagnose(n, o))
+    diagnose = using.diagnose
+    monkeypatch.setattr(using, "diagnose", lambda n, o: checks.append(n) or diagnose(n, o))
     part("GPT")(CONFIG), part("MLP")
     assert checks == ["MLP"] or checks == []
     checks.clear()

@@ -10,15 +10,10 @@ import pytest
 import torch
 
 from minigpt.course.building.assignments import solved, stripped
-from minigpt.course.checking import diagnosing
-from minigpt.course.checking.diagnosing import (
-    UNWRITTEN,
-    _problem,
-    diagnose,
-    expected_outcomes,
-    recognise,
-)
-from minigpt.course.checking.running import see
+from minigpt.course.checking import recognising
+from minigpt.course.checking.diagnosing import UNWRITTEN, _problem, diagnose, expected_outcomes
+from minigpt.course.checking.recognising import recognise
+from minigpt.course.checking.seeing import see
 from minigpt.course.exercise import KINDS
 from minigpt.course.lessons import all_exercises
 
@@ -161,7 +156,7 @@ def test_every_misconception_is_rejected_and_named_as_itself(name, record_proper
     for seed in SEEDS:
         cases = exercise.draw(seed)
         see = see_once()  # recognise compares with every wrong answer: each is run already
-        monkeypatch.setattr(diagnosing, "see", see)
+        monkeypatch.setattr(recognising, "see", see)
         expected = expected_outcomes(exercise, cases)
         for misconception in exercise.misconceptions:
             outcomes = [see(exercise.call, misconception.wrong, case) for case in cases]

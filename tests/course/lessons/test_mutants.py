@@ -12,7 +12,7 @@ import copy
 import pytest
 
 from minigpt.course.building.assignments import solved
-from minigpt.course.checking import running
+from minigpt.course.checking import fork, running
 from minigpt.course.checking.diagnosing import _problem, expected_outcomes
 from minigpt.course.lessons import all_exercises
 
@@ -160,7 +160,7 @@ def rejected(exercise, source: str, names: dict) -> bool:
 def test_mutants_of_the_solution_are_rejected(
     name, run_cells, variants, record_property, monkeypatch
 ):
-    monkeypatch.setattr(running, "SECONDS", 1)  # many mutants never end
+    monkeypatch.setattr(fork, "SECONDS", 1)  # many mutants never end
     names, survivors, count = {"__name__": "__main__"}, [], 0
     lesson = WRITTEN[name].lesson
     explained = variants(lesson).get("SURVIVORS", {})

@@ -1,8 +1,7 @@
-"""Your code becomes the model: what passed its check is kept in mygpt/, and later parts use it.
+"""Your code becomes the model: what passed its check is kept in mygpt/, a file for each part.
 
-Each part is one file, mygpt/causal_mask.py, which stands alone: the learner's source with the
-imports, constants and helper functions it uses. Older versions go to mygpt/older/. A part that no
-longer passes its check blocks nothing: ours stands in, and says so.
+Each file, such as mygpt/causal_mask.py, stands alone: the learner's source with the imports,
+constants and helper functions it uses. Older versions go to mygpt/older/.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import inspect
 import linecache
 import math
 import os
-import re
 import shutil
 import symtable
 import sys
@@ -25,25 +23,14 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from minigpt import model
-from minigpt.config import GPTConfig
 from minigpt.course.checking.diagnosing import diagnose
-from minigpt.course.checking.running import LIBRARIES, OURS, run
+from minigpt.course.checking.seeing import LIBRARIES, OURS
 from minigpt.course.learner.home import home
-from minigpt.course.learner.old_names import run_renewed
-from minigpt.course.lessons import all_exercises, find
+from minigpt.course.learner.using import given, load
 from minigpt.files import atomic_write
-from minigpt.viz.kit.tables import Shown, table
 
 PACKAGE = '"""My own GPT, part by part: each of these files passed its check."""\n'
-OURS_USE = {"Block": ("CausalSelfAttention", "MLP"), "GPT": ("Block",)}  # see _ours
-_checked: dict[tuple, tuple[Any, str]] = {}  # what _yours() found, by all the sources it rests on
-_given: dict[int, tuple[str, Any]] = {}  # what part() handed out: id -> (name, the object itself)
-
-
-# --- Keeping a part ---
 
 
 class CannotKeep(ValueError):
@@ -64,7 +51,7 @@ def keep(name: str, obj: Any) -> str:
     trial = home() / f".trial.{os.getpid()}.py"  # two notebooks may keep at the same time
     _write(trial, source)
     try:
-        kept = _load(name, trial)
+        kept = load(name, trial)
         if not (diagnosis := diagnose(name, kept)).passed:
             raise CannotKeep(f"on its own, outside this notebook, it fails: {diagnosis.message}")
     except (Exception, SystemExit) as error:
@@ -134,9 +121,9 @@ def _add_used(used: str, value: Any, user: str, imports: dict, values: dict, pie
         imports[f"import {value.__name__}" + ("" if used == value.__name__ else f" as {used}")] = (
             None
         )
-    elif id(value) in _given:
+    elif id(value) in given:
         imports["from minigpt.course import part"] = None
-        values[f'{used} = part("{_given[id(value)][0]}")'] = None
+        values[f'{used} = part("{given[id(value)][0]}")'] = None
     elif type(value) in (bool, int, float, str, bytes, type(None)):
         infinite = isinstance(value, float) and not math.isfinite(value)
         values[f"{used} = " + (f'float("{value}")' if infinite else repr(value))] = None
@@ -240,127 +227,3 @@ def _names_used(node: ast.AST) -> Iterator[str]:
         for symbol in scope.get_symbols():
             if symbol.is_referenced() if outermost else symbol.is_global():
                 yield symbol.get_name()
-
-
-# --- Using the parts ---
-
-
-def part(name: str) -> Any:
-    """Return the learner's own part of that name, or ours if there is none or it fails its check.
-
-    >>> part("causal_mask")(2)
-    tensor([[ True, False],
-            [ True,  True]])
-    """
-    if not find(name).keep:
-        raise ValueError(f"{name} is not a part of the GPT; {', '.join(_names())} are")
-    obj, problem = _yours(name)
-    if problem:
-        print(f"Your {name} no longer passes its check, so ours stands in. {problem}")
-    obj = _ours(name) if obj is None else obj
-    _given[id(obj)] = (name, obj)
-    return obj
-
-
-def my_parts() -> Shown:
-    """Show which parts of the GPT are the learner's own and which are ours."""
-    rows = []
-    for name in _names():
-        obj, problem = _yours(name)
-        whose = "ours, yours fails its check" if problem else "ours" if obj is None else "yours"
-        rows.append([find(name).lesson, whose])
-    return table(rows, ["lesson", "whose"], rows=_names())
-
-
-def _names() -> list[str]:
-    return [exercise.name for exercise in all_exercises().values() if exercise.keep]
-
-
-def _yours(name: str) -> tuple[Any, str]:
-    """Return the learner's part, or None; and why it cannot be used, or nothing.
-
-    It is checked once, and again when its file, or that of a part which it uses, has changed.
-    """
-    sources = _sources(name, {})
-    key = (name, *sources.items())
-    if not sources[name] or key in _checked:
-        return _checked.get(key, (None, ""))
-    _checked[key] = None, ""  # for a part that uses itself, in a circle
-    try:
-        for used in sources:  # each once and here, not again in every check of what uses it
-            _yours(used)
-        _checked[key] = _tried(name, home() / f"{name}.py")
-    except BaseException:
-        del _checked[key]
-        raise
-    return _checked[key]
-
-
-def _sources(name: str, found: dict[str, str]) -> dict[str, str]:
-    """Add the source of the learner's part (or "") to `found`, and of all parts that it uses."""
-    if name not in found:
-        path = home() / f"{name}.py"
-        found[name] = path.read_text("utf-8", errors="replace") if path.is_file() else ""
-        for used in re.findall(r"\bpart\([\"'](\w+)[\"']\)", found[name]) or OURS_USE.get(name, ()):
-            _sources(used, found)
-    return found
-
-
-def _tried(name: str, path: Path) -> tuple[Any, str]:
-    """Load a part and check it; return it, or None and why it cannot be used."""
-    # First where nothing can go wrong: an edited file may do anything when it is loaded.
-    [outcome], _ = run(lambda path, case: {"name": _load(name, path).__name__}, path, [{}])
-    if error := outcome.get("error"):
-        return None, f"{error['type']}: {error['message']}"
-    obj = _load(name, path)
-    diagnosis = diagnose(name, obj)
-    return (obj, "") if diagnosis.passed else (None, diagnosis.message)
-
-
-def _load(name: str, path: Path) -> Any:
-    """Run the file of a part and return what it defines."""
-    module = ModuleType(f"mygpt.{name}")
-    module.__file__ = str(path)
-    linecache.checkcache(str(path))
-    run_renewed(path.read_text(encoding="utf-8"), str(path), vars(module))
-    if not hasattr(module, name):
-        raise AttributeError(f"{path.name} defines no {name}")
-    return getattr(module, name)
-
-
-def _ours(name: str) -> Any:
-    """Return our own part. The two that are made of others take the learner's inside."""
-    return {"Block": _our_block, "GPT": _our_gpt}.get(name, lambda: find(name).reference)()
-
-
-def _our_block() -> type[model.Block]:
-    attention, mlp = part("CausalSelfAttention"), part("MLP")
-
-    class Block(model.Block):
-        def __init__(self, config: GPTConfig) -> None:
-            super().__init__(config)
-            self.attn, self.mlp = attention(config), mlp(config)
-
-        def forward(self, x: Tensor) -> Tensor:
-            x = x + self.attn(self.ln_1(x))
-            return x + self.mlp(self.ln_2(x))
-
-    return Block
-
-
-def _our_gpt() -> type[model.GPT]:
-    block = part("Block")
-
-    class GPT(model.GPT):
-        def __init__(self, config: GPTConfig) -> None:
-            super().__init__(config)
-            self.transformer.h = nn.ModuleList(block(config) for _ in range(config.n_layer))
-
-        def features(self, idx: Tensor, cache: None = None) -> Tensor:
-            x = self.transformer.wte(idx) + self.transformer.wpe.weight[: idx.size(1)]
-            x = self.transformer.drop(x)
-            for block in self.transformer.h:
-                x = block(x)
-            return self.transformer.ln_f(x)
-
-    return GPT
