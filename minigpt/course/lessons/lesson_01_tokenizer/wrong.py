@@ -220,10 +220,7 @@ def train_counting_once(text, vocab_size):
 def train_on_words(text, vocab_size):
     words, merges = [list(word.encode()) for word in re.findall(r" ?[^ ]+| ", text)], []
     while 256 + len(merges) < vocab_size:
-        counts = {}
-        for word in words:
-            for pair, n in count_pairs(word).items():
-                counts[pair] = counts.get(pair, 0) + n
+        counts = Counter(pair for word in words for pair in pairwise(word))
         if not counts:
             break
         merges.append(lowest(counts))
@@ -365,11 +362,6 @@ def replacing(data):
     return data.decode("utf-8", errors="replace")
 
 
-def decode_each(ids, merges):
-    tokens = tokens_of(merges)
-    return "".join(replacing(tokens[i]) for i in ids)
-
-
 def halves(ids, merges):
     return [half for i in ids for half in (merges[i - 256] if i >= 256 else (i,))]
 
@@ -378,7 +370,7 @@ DECODE = {
     "token-by-token": (
         "You read each token as UTF-8 by itself. A character can be spread over several tokens: "
         "then every piece alone is no text, and becomes �. Join all bytes first, then read them.",
-        decode_each,
+        lambda ids, merges: "".join(replacing(tokens_of(merges)[i]) for i in ids),
     ),
     "bad-bytes-dropped": (
         "Bytes that are no text vanish without a trace. They should become �, so that a reader "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch.nn import functional as F
@@ -104,29 +105,25 @@ def waves_each_its_own(T, C):
     return torch.where(column % 2 == 0, angles.sin(), angles.cos()).float()
 
 
-def waves_with(**wrong):
-    return lambda T, C: waves(T, C, **wrong)
-
-
 SINUSOIDAL_POSITIONS = {
     "sines-then-cosines": (
         "You put all sines first and all cosines after them. They take turns here: column 2i is "
         "the sine, column 2i + 1 the cosine of the same angle.",
-        waves_with(halves=True),
+        partial(waves, halves=True),
     ),
     "cosine-first": (
         "Sine and cosine are swapped: even columns are sines. Row 0 must be 0, 1, 0, 1 ...",
-        waves_with(swap=True),
+        partial(waves, swap=True),
     ),
     "positions-from-1": (
         "Your positions start at 1. The first is t = 0, where every angle is 0: row 0 is 0, 1, 0, "
         "1 ...",
-        waves_with(first=1),
+        partial(waves, first=1),
     ),
     "exponent-i": (
         "The exponent is i/C where 2i/C is meant, so your hands slow down half as fast. With C = 4 "
         "the second pair of columns turns 100 times slower than the first, not 10 times.",
-        waves_with(rate=lambda i, C: 10000.0 ** (-i / C)),
+        partial(waves, rate=lambda i, C: 10000.0 ** (-i / C)),
     ),
     "each-column-its-own-angle": (
         "Each of your columns has an angle of its own. Columns 2i and 2i + 1 share one: they are "
@@ -136,25 +133,25 @@ SINUSOIDAL_POSITIONS = {
     "multiplied-not-divided": (
         "You multiply t by 10000 ** (2i/C); it should be divided. Later columns turn slower, not "
         "faster.",
-        waves_with(rate=lambda i, C: 10000.0 ** (2 * i / C)),
+        partial(waves, rate=lambda i, C: 10000.0 ** (2 * i / C)),
     ),
     "whole-number-division": (
         "2i // C drops the fraction, and is 0 for every column here: all hands turn alike. Use /.",
-        waves_with(rate=lambda i, C: 10000.0 ** -(2 * i // C)),
+        partial(waves, rate=lambda i, C: 10000.0 ** -(2 * i // C)),
     ),
     "doubled-twice": (
         "Your exponent is twice too large. torch.arange(0, C, 2) gives 2i already: do not double "
         "it again.",
-        waves_with(rate=lambda i, C: 10000.0 ** (-4 * i / C)),
+        partial(waves, rate=lambda i, C: 10000.0 ** (-4 * i / C)),
     ),
     "base-1000": (
         "Your base is 1,000. The formula has 10,000.",
-        waves_with(rate=lambda i, C: 1000.0 ** (-2 * i / C)),
+        partial(waves, rate=lambda i, C: 1000.0 ** (-2 * i / C)),
     ),
     "sines-only": (
         "All your columns are sines. Of each pair the second is the cosine: with both, a hand's "
         "direction is certain.",
-        waves_with(only_sin=True),
+        partial(waves, only_sin=True),
     ),
     "float64": (
         "The numbers are right, but of type float64. The model computes in float32: convert at the "
@@ -209,30 +206,20 @@ EMBEDDING_ACCOUNT = {
 # --- get_batch ---
 
 
-def batch_with(shift=1, starts=None, cut=None):
+def draws(n, B, generator):
+    return torch.randint(max(n, 1), (B,), generator=generator)
+
+
+def batch_with(shift=1, starts=lambda n, T, B, generator: draws(n - T, B, generator), cut=None):
     """Return a get_batch that is wrong in its targets, its starts or how it cuts."""
 
     def get_batch(data, T, B, generator):
-        if starts is None:
-            first = torch.randint(len(data) - T, (B,), generator=generator)
-        else:
-            first = starts(len(data), T, B, generator)
-        places = first[:, None] + torch.arange(T)
+        places = starts(len(data), T, B, generator)[:, None] + torch.arange(T)
         if cut is not None:
             return cut(data.long(), places)
         return data[places].long(), data[(places + shift) % len(data)].long()
 
     return get_batch
-
-
-def draws(n, B, generator):
-    return torch.randint(max(n, 1), (B,), generator=generator)
-
-
-def batch_drawn_twice(data, T, B, generator):
-    x = data[draws(len(data) - T, B, generator)[:, None] + torch.arange(T)]
-    y = data[draws(len(data) - T, B, generator)[:, None] + torch.arange(T) + 1]
-    return x.long(), y.long()
 
 
 def keeping_dtype(get_batch):
@@ -299,7 +286,7 @@ GET_BATCH_IN_INT64 = {
     "drawn-twice": (
         "You draw starts for x and again for y, so the two come from different places. Draw once, "
         "use the starts for both.",
-        batch_drawn_twice,
+        lambda *given: (batch_with()(*given)[0], batch_with()(*given)[1]),
     ),
     "one-start-for-all": (
         "All rows of your batch are the same window. Draw one start for each row.",
@@ -411,20 +398,17 @@ BIGRAM_COUNTS = {
 # --- bigram_loss ---
 
 
-def loss_with(P=None, reduce=None):
+def by_row(counts):
+    return counts / counts.sum(dim=1, keepdim=True)
+
+
+def loss_with(P=lambda counts, extra: by_row(counts + extra), reduce=lambda p: -p.log().mean()):
     """Return a bigram_loss with other probabilities P(counts, extra) or another reduction."""
 
     def bigram_loss(counts, ids, extra):
-        counts = counts.double()
-        table = by_row(counts + extra) if P is None else P(counts, extra)
-        p = table[ids[:-1], ids[1:]]
-        return (-p.log().mean() if reduce is None else reduce(p)).item()
+        return reduce(P(counts.double(), extra)[ids[:-1], ids[1:]]).item()
 
     return bigram_loss
-
-
-def by_row(counts):
-    return counts / counts.sum(dim=1, keepdim=True)
 
 
 BIGRAM_LOSS = {
@@ -534,13 +518,8 @@ def mixed(logits, y):
     return F.cross_entropy(logits.transpose(0, 1).flatten(0, 1), y.flatten())
 
 
-def plainly(logits, y):
-    return F.cross_entropy(logits.flatten(0, 1), y.flatten())
-
-
-def filling_counted(table, x, y):
-    each = F.cross_entropy(table[x].flatten(0, 1), y.flatten(), reduction="none")
-    return each.mean()
+def plainly(logits, y, **options):
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), **options)
 
 
 BATCH_LOSS = {
@@ -582,11 +561,11 @@ BATCH_LOSS = {
     "filling-counted": (
         "You divide by all positions, also those whose target is -100. They are filling: leave "
         "them out of the mean as well.",
-        filling_counted,
+        lambda table, x, y: plainly(table[x], y, reduction="none").mean(),
     ),
     "sum": (
         "You add the losses up. The loss is the mean over all targets that count.",
-        lambda table, x, y: F.cross_entropy(table[x].flatten(0, 1), y.flatten(), reduction="sum"),
+        lambda table, x, y: plainly(table[x], y, reduction="sum"),
     ),
     "mean-of-row-means": (
         "You take the mean of each row, then the mean of those. Rows that end early have fewer "

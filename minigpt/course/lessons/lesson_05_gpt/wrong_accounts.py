@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from minigpt.config import GPTConfig
 
@@ -24,47 +25,42 @@ def parameters(
     return int(tables * V * C + places * T * C + L * block + final * (C + biases * C))
 
 
-def miscount(**mistake):
-    """Return a count with one mistake."""
-    return lambda config: parameters(config, **mistake)
-
-
 COUNT_PARAMETERS = {
     "head-twice": (
         "You count the head and the token table. They are one matrix: what is shared is counted "
         "once.",
-        miscount(tables=2),
+        partial(parameters, tables=2),
     ),
     "positions-forgotten": (
         "The place table is missing: one row of C numbers for each of the block_size places.",
-        miscount(places=False),
+        partial(parameters, places=False),
     ),
     "final-norm-forgotten": (
         "You are short of one LayerNorm: behind the last block stands ln_f.",
-        miscount(final=False),
+        partial(parameters, final=False),
     ),
     "one-norm-per-block": (
         "You count one LayerNorm in a block. There are two: before attention and before the MLP.",
-        miscount(norms=1),
+        partial(parameters, norms=1),
     ),
     "biases-forgotten": (
         "You count the weights only. With bias=True every linear layer of a block and every "
         "LayerNorm has a bias as well.",
-        miscount(biases=False),
+        partial(parameters, biases=False),
     ),
     "biases-always": (
         "You count biases even where config.bias is False. Then neither the linear layers nor the "
         "LayerNorms have any.",
-        miscount(biases=True),
+        partial(parameters, biases=True),
     ),
     "query-only": (
         "You count c_attn as a C by C matrix. It makes queries, keys and values at once: C by 3C.",
-        miscount(attention=2),
+        partial(parameters, attention=2),
     ),
     "projection-forgotten": (
         "Attention's c_proj is missing: when the heads are side by side again, one more C by C "
         "matrix mixes them.",
-        miscount(attention=3),
+        partial(parameters, attention=3),
     ),
     "per-head": (
         "You multiply attention by the number of heads. The heads share the width: each has C / nh "
@@ -73,11 +69,11 @@ COUNT_PARAMETERS = {
     ),
     "narrow-mlp": (
         "Your MLP is as wide as the stream. Its middle has four times the width: C by 4C and back.",
-        miscount(mlp=2),
+        partial(parameters, mlp=2),
     ),
     "half-mlp": (
         "You count one matrix of the MLP. There are two, C by 4C and 4C by C.",
-        miscount(mlp=4),
+        partial(parameters, mlp=4),
     ),
 }
 
@@ -91,44 +87,39 @@ def training_bytes(
     return each * (copies * parameters(config) + kept * activations * (T if every else 1))
 
 
-def misweighed(**mistake):
-    """Return an account of memory with one mistake."""
-    return lambda config, T: training_bytes(config, T, **mistake)
-
-
 TRAINING_BYTES = {
     "weights-only": (
         "You count the weights and the activations. To train, each weight also needs its gradient "
         "and AdamW's two averages.",
-        misweighed(copies=1),
+        partial(training_bytes, copies=1),
     ),
     "optimizer-forgotten": (
         "Weights, gradients and activations are there. What does AdamW itself remember of every "
         "parameter?",
-        misweighed(copies=2),
+        partial(training_bytes, copies=2),
     ),
     "one-average": (
         "You give AdamW one running average for each parameter. It keeps two: of the gradient, and "
         "of its square.",
-        misweighed(copies=3),
+        partial(training_bytes, copies=3),
     ),
     "activations-forgotten": (
         "You count what does not depend on the text. The activations do: the backward pass needs "
         "what the forward pass computed.",
-        misweighed(kept=False),
+        partial(training_bytes, kept=False),
     ),
     "one-position": (
         "You count the activations of a single position. Every one of the T positions keeps its "
         "own.",
-        misweighed(every=False),
+        partial(training_bytes, every=False),
     ),
     "numbers-not-bytes": (
         "You count numbers. In fp32 each of them takes 4 bytes.",
-        misweighed(each=1),
+        partial(training_bytes, each=1),
     ),
     "two-bytes": (
         "You take 2 bytes a number, as bf16 does. Here everything is fp32, 32 bits.",
-        misweighed(each=2),
+        partial(training_bytes, each=2),
     ),
 }
 
@@ -141,43 +132,38 @@ def flops_per_token(
     return int(each * (block * L * C * C + head * V * C) + attention * L * T * C)
 
 
-def misreckoned(**mistake):
-    """Return an account of arithmetic with one mistake."""
-    return lambda config, T: flops_per_token(config, T, **mistake)
-
-
 FLOPS_PER_TOKEN = {
     "one-per-weight": (
         "You count one FLOP a weight. Each is multiplied and then added: two.",
-        misreckoned(each=1),
+        partial(flops_per_token, each=1),
     ),
     "multiplications-only": (
         "You count multiplications only, in the matrices and in attention. The additions are as "
         "many.",
-        misreckoned(each=1, attention=2),
+        partial(flops_per_token, each=1, attention=2),
     ),
     "head-forgotten": (
         "The head is missing. As a table of embeddings its matrix costs nothing, but as the head "
         "it meets every token.",
-        misreckoned(head=0),
+        partial(flops_per_token, head=0),
     ),
     "embedding-counted": (
         "You count the token table twice, as embedding and as head. Fetching a row is no "
         "arithmetic.",
-        misreckoned(head=2),
+        partial(flops_per_token, head=2),
     ),
     "attention-forgotten": (
         "You count the matrices only. The scores and the mixing of values have no weights, but "
         "they grow with the text.",
-        misreckoned(attention=0),
+        partial(flops_per_token, attention=0),
     ),
     "scores-only": (
         "Of attention you count the scores, query by key. Mixing the values takes as much again.",
-        misreckoned(attention=2),
+        partial(flops_per_token, attention=2),
     ),
     "backward-included": (
         "You count the backward pass, too: three times as much. Here it is about reading only.",
-        misreckoned(each=6, attention=12),
+        partial(flops_per_token, each=6, attention=12),
     ),
     "whole-text": (
         "You count the whole text. The question is about one of its T tokens.",

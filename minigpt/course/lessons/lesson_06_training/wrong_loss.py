@@ -19,32 +19,14 @@ def nats(logits: Tensor, targets: Tensor) -> Tensor:
     return -logits.log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
 
 
-def overflowing(logits, targets):
-    p = logits.exp() / logits.exp().sum(dim=-1, keepdim=True)
+def of_probabilities(p, targets):
     return -p.gather(-1, targets[..., None]).log().mean()
 
 
-def rounded_to_zero(logits, targets):
-    return -logits.softmax(dim=-1).gather(-1, targets[..., None]).log().mean()
-
-
-def small_constant(logits, targets):
-    return -(logits.softmax(dim=-1).gather(-1, targets[..., None]) + 1e-9).log().mean()
-
-
-def one_maximum_for_all(logits, targets):
-    shifted = logits - logits.max()
-    log_sum = shifted.exp().sum(dim=-1).log()
-    return (log_sum - shifted.gather(-1, targets[..., None])[..., 0]).mean()
-
-
-def maximum_not_put_back(logits, targets):
-    log_sum = (logits - logits.amax(dim=-1, keepdim=True)).exp().sum(dim=-1).log()
-    return (log_sum - logits.gather(-1, targets[..., None])[..., 0]).mean()
-
-
-def viewed(logits, targets):
-    return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1))
+def by_log_sum(summed, looked_up, targets):
+    """The log of the sum of one tensor's exponentials, minus the target's entry in another."""
+    log_sum = summed.exp().sum(dim=-1).log()
+    return (log_sum - looked_up.gather(-1, targets[..., None])[..., 0]).mean()
 
 
 CROSS_ENTROPY = {
@@ -52,29 +34,33 @@ CROSS_ENTROPY = {
         "Right for small logits. But the exponential of 10,000 is larger than any floating-point "
         "number: infinite divided by infinite is not a number. Take the largest logit of each row "
         "out first, and the logarithm before you divide.",
-        overflowing,
+        lambda logits, targets: of_probabilities(
+            logits.exp() / logits.exp().sum(dim=-1, keepdim=True), targets
+        ),
     ),
     "log-of-zero": (
         "The softmax is safe, but its result is rounded to 0 for a very unlikely target, and the "
         "logarithm of 0 is infinite. Never leave the logarithms: the surprise is the log of the "
         "sum minus the target's logit.",
-        rounded_to_zero,
+        lambda logits, targets: of_probabilities(logits.softmax(dim=-1), targets),
     ),
     "small-constant": (
         "You add a small constant before the logarithm. It hides the infinity, and no surprise can "
         "be larger than about 20 nats any more: a model that is sure and wrong gets off lightly. "
         "Work with log-probabilities instead.",
-        small_constant,
+        lambda logits, targets: of_probabilities(logits.softmax(dim=-1) + 1e-9, targets),
     ),
     "one-maximum-for-all": (
         "You subtract the largest logit of the whole batch. A row that lies far below it becomes "
         "all zeros, and the logarithm of 0 is infinite. Each row needs its own maximum.",
-        one_maximum_for_all,
+        lambda logits, targets: by_log_sum(logits - logits.max(), logits - logits.max(), targets),
     ),
     "maximum-not-put-back": (
         "You take the largest logit out of the sum and leave it out. It has to be added to the "
         "logarithm again, or taken from the target's logit as well: only differences count.",
-        maximum_not_put_back,
+        lambda logits, targets: by_log_sum(
+            logits - logits.amax(dim=-1, keepdim=True), logits, targets
+        ),
     ),
     "sum": (
         "You add up the surprises. Then the loss grows with the batch. Take the mean over all B × "
@@ -125,7 +111,7 @@ CROSS_ENTROPY = {
     "view-needs-contiguous": (
         "Your numbers are right, but `view` refuses a tensor that was transposed or cut. `reshape` "
         "and `flatten` copy where they must.",
-        viewed,
+        lambda logits, targets: F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1)),
     ),
     "cut-off": (
         "The value is right, but no gradient can flow through it, so nothing would be learned. "
@@ -151,11 +137,11 @@ CROSS_ENTROPY = {
 def adamw(
     w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8, *, corrected=True, inside=False,
     root=True, l2=False, rate=True, squares=True, late=False, old_m=False, old_v=False, fixed=False,
-    late_n=0,
+    late_n=0, swapped=False, sign=1,
 ):  # fmt: skip
     """AdamW with one thing wrong."""
     before, n = (m, v), n + late_n
-    betas = (0.9, 0.99) if fixed else betas
+    betas = (0.9, 0.99) if fixed else betas[::-1] if swapped else betas
     g = g + weight_decay * w if l2 else g
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * (g if squares else m) ** 2
@@ -166,21 +152,12 @@ def adamw(
     shrink = 1 - (0 if l2 else weight_decay * (lr if rate else 1))
     if late:
         return (w - lr * m_hat / size) * shrink, m, v
-    return w * shrink - lr * m_hat / size, m, v
+    return w * shrink - sign * lr * m_hat / size, m, v
 
 
 def corrected_for_good(w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8):
     new, m, v = adamw(w, g, m, v, n, lr, weight_decay, betas, eps)
     return new, m / (1 - betas[0] ** n), v / (1 - betas[1] ** n)
-
-
-def uphill(w, g, m, v, n, lr, weight_decay, **kwargs):
-    new, m, v = adamw(w, g, m, v, n, lr, weight_decay, **kwargs)
-    return 2 * w * (1 - lr * weight_decay) - new, m, v
-
-
-def swapped_betas(w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8):
-    return adamw(w, g, m, v, n, lr, weight_decay, betas[::-1], eps)
 
 
 def in_place(w, g, m, v, n, lr, weight_decay, **kwargs):
@@ -237,11 +214,11 @@ ADAMW = {
     "betas-swapped": (
         "The two betas are exchanged. The first belongs to m, the average of the gradients; the "
         "second, slower one to v.",
-        swapped_betas,
+        partial(adamw, swapped=True),
     ),
     "uphill": (
         "Your weight moves along the gradient, so the loss grows. Downhill is minus.",
-        uphill,
+        partial(adamw, sign=-1),
     ),
     "in-place": (
         "The numbers are right, but you wrote them into w, m and v. Leave your inputs as they "
@@ -268,7 +245,14 @@ ADAMW = {
 # --- parameter_groups ---
 
 
-def groups_by(decays: Callable, weights: Callable, no_decay: dict | None = None) -> Callable:
+def trainable(model: nn.Module, **walk) -> list:
+    named = model.named_parameters(**walk)
+    return [(name, weight) for name, weight in named if weight.requires_grad]
+
+
+def groups_by(
+    decays: Callable, weights: Callable = trainable, no_decay: dict | None = None
+) -> Callable:
     """Split the weights (name, tensor) that `weights` finds by whether `decays` says so."""
 
     def wrong(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -281,15 +265,6 @@ def groups_by(decays: Callable, weights: Callable, no_decay: dict | None = None)
     return wrong
 
 
-def trainable(model: nn.Module) -> list:
-    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-
-
-def with_duplicates(model: nn.Module) -> list:
-    named = model.named_parameters(remove_duplicate=False)
-    return [(name, weight) for name, weight in named if weight.requires_grad]
-
-
 def matrix(name: str, weight: Tensor) -> bool:
     return weight.dim() >= 2
 
@@ -298,28 +273,27 @@ PARAMETER_GROUPS = {
     "all-decay": (
         "Everything decays, LayerNorm gains and biases too. A gain near 0 silences the whole "
         "stream. How many dimensions do gains and biases have?",
-        groups_by(lambda name, weight: True, trainable),
+        groups_by(lambda name, weight: True),
     ),
     "gains-decay": (
         "You left out the biases, but the LayerNorms' gains still decay: they are called weight, "
         "not bias. Go by the number of dimensions, not by the name.",
-        groups_by(lambda name, weight: "bias" not in name, trainable),
+        groups_by(lambda name, weight: "bias" not in name),
     ),
     "exchanged": (
         "The two groups are exchanged: biases and gains decay, matrices do not.",
-        groups_by(lambda name, weight: weight.dim() < 2, trainable),
+        groups_by(lambda name, weight: weight.dim() < 2),
     ),
     "matrices-only": (
         "You decay tensors of exactly two dimensions. A convolution, say, has three or four, and "
         "it decays as well: two or *more*.",
-        groups_by(lambda name, weight: weight.dim() == 2, trainable),
+        groups_by(lambda name, weight: weight.dim() == 2),
     ),
     "embeddings-left-out": (
         "Your embedding tables do not decay. Here the rule is only about dimensions, and a table "
         "has two.",
         groups_by(
-            lambda name, weight: weight.dim() >= 2 and "wte" not in name and "wpe" not in name,
-            trainable,
+            lambda name, weight: weight.dim() >= 2 and "wte" not in name and "wpe" not in name
         ),
     ),
     "rest-not-trained": (
@@ -330,7 +304,7 @@ PARAMETER_GROUPS = {
     "default-decay": (
         "Your second group does not say what its decay is. Then the optimizer's default applies, "
         "and for AdamW that is 0.01, not 0.",
-        groups_by(matrix, trainable, no_decay={}),
+        groups_by(matrix, no_decay={}),
     ),
     "frozen-included": (
         "Your groups hold frozen parameters. Whoever froze them set requires_grad to False; leave "
@@ -340,7 +314,7 @@ PARAMETER_GROUPS = {
     "tied-twice": (
         "A tied tensor has two names and is in your groups twice. It would be stepped twice. Which "
         "way of walking through a model gives each tensor once?",
-        groups_by(matrix, with_duplicates),
+        groups_by(matrix, lambda model: trainable(model, remove_duplicate=False)),
     ),
 }
 
@@ -350,11 +324,13 @@ PARAMETER_GROUPS = {
 def schedule(
     step, *, max_lr, min_lr, warmup_steps, max_steps, plus=1, last=0, clamp=True, to=None,
     shape=lambda f: (1 + math.cos(math.pi * f)) / 2, offset=True, between=None, end=0, slower=0,
+    from_minimum=False,
 ):  # fmt: skip
     """The schedule with one thing wrong."""
     floor = min_lr if to is None else to
     if step < warmup_steps + last:
-        return max_lr * (step + plus) / (warmup_steps + slower)
+        low = min_lr if from_minimum else 0
+        return low + (max_lr - low) * (step + plus) / (warmup_steps + slower)
     if step >= max_steps and clamp:
         return floor
     start = warmup_steps if offset else 0
@@ -366,12 +342,6 @@ def shape_only(step, *, min_lr, **plan):
     """The cosine between max_lr and 0, cut off at min_lr."""
     rate = schedule(step, min_lr=min_lr, **plan, to=0.0)
     return rate if step < plan["warmup_steps"] else max(rate, min_lr)
-
-
-def warmup_from_minimum(step, **plan):
-    if step >= plan["warmup_steps"]:
-        return schedule(step, **plan)
-    return plan["min_lr"] + (plan["max_lr"] - plan["min_lr"]) * (step + 1) / plan["warmup_steps"]
 
 
 LR_SCHEDULE = {
@@ -393,7 +363,7 @@ LR_SCHEDULE = {
     "warmup-from-the-minimum": (
         "Your warm-up rises from min_lr. The rule says max_lr * (step + 1) / warmup_steps: from "
         "almost nothing.",
-        warmup_from_minimum,
+        partial(schedule, from_minimum=True),
     ),
     "cosine-from-step-zero": (
         "Your cosine counts from step 0, so there is a jump when the warm-up ends. Its share f is "

@@ -267,46 +267,27 @@ BUGS = {
 }
 
 
-def resume_training(model, optimizer, batches, rates, first_step, max_norm, *, bugs=()):
-    """The loop, with some of its three bugs."""
-    losses = []
-    for n, (x, y) in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = rates[n if "schedule" in bugs else first_step + n]
-        if "gradients" not in bugs:
-            optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        if "clipping" not in bugs:
-            clip(model, max_norm)
-        optimizer.step()
-        if "clipping" in bugs:
-            clip(model, max_norm)
-        losses.append(loss.item())
-    return losses
-
-
-def first_group_only(model, optimizer, batches, rates, first_step, max_norm):
-    """Sets the learning rate of one group."""
+def resume_training(
+    model, optimizer, batches, rates, first_step, max_norm, *, bugs=(), groups=None
+):
+    """The loop, with some of its three bugs, or the rates in the first `groups` groups only."""
+    clear = "never" if "gradients" in bugs else "first"
+    when = "after" if "clipping" in bugs else "before"
     losses = []
     for n, batch in enumerate(batches):
-        optimizer.param_groups[0]["lr"] = rates[first_step + n]
-        losses.append(step(model, optimizer, [batch], max_norm))
+        for group in optimizer.param_groups[:groups]:
+            group["lr"] = rates[n if "schedule" in bugs else first_step + n]
+        losses.append(step(model, optimizer, [batch], max_norm, clear=clear, when=when))
     return losses
 
 
 def rate_too_late(model, optimizer, batches, rates, first_step, max_norm):
     """Sets the learning rate after the step."""
     losses = []
-    for n, (x, y) in enumerate(batches):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        clip(model, max_norm)
-        optimizer.step()
+    for n, batch in enumerate(batches):
+        losses.append(step(model, optimizer, [batch], max_norm))
         for group in optimizer.param_groups:
             group["lr"] = rates[first_step + n]
-        losses.append(loss.item())
     return losses
 
 
@@ -320,7 +301,7 @@ RESUME_TRAINING = {
     "first-group-only": (
         "You set the learning rate of the optimizer's first group only. The others go on with an "
         "old one: walk through all param_groups.",
-        first_group_only,
+        partial(resume_training, groups=1),
     ),
 }
 

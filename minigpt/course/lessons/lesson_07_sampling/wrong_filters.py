@@ -5,15 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import functional as F
 
 from minigpt.sampling import top_p_filter
 
 # --- apply_temperature ---
-
-
-def divided_in_place(logits, temperature):
-    logits /= temperature
-    return logits
 
 
 TEMPERATURE = {
@@ -44,7 +40,7 @@ TEMPERATURE = {
     "in-place": (
         "The numbers are right, but you changed the caller's logits. `/=` works in place; make a "
         "new tensor.",
-        divided_in_place,
+        lambda logits, temperature: logits.div_(temperature),
     ),
     "square-root": (
         "You divide by the root of the temperature. That is the scale of attention scores; here it "
@@ -63,14 +59,6 @@ def keep(logits, kept):
 def at_least(logits, k):
     """The k-th largest logit of each row, or the smallest where there are fewer."""
     return logits.topk(min(k, logits.size(-1)), dim=-1).values[..., -1:]
-
-
-def top_k_of_the_batch(logits, k):
-    return keep(logits, logits >= logits.flatten().topk(min(k, logits.numel())).values[-1])
-
-
-def top_k_by_first_row(logits, k):
-    return keep(logits, logits >= at_least(logits.reshape(-1, logits.size(-1))[0], k))
 
 
 def top_k_in_place(logits, k):
@@ -115,12 +103,12 @@ TOP_K = {
     "top-of-the-batch": (
         "You take the k largest of the whole batch. A row with small logits loses everything. Each "
         "row keeps its own k.",
-        top_k_of_the_batch,
+        lambda logits, k: keep(logits, logits >= at_least(logits.flatten(), k)),
     ),
     "threshold-of-the-first-row": (
         "You use the first row's k-th logit for all rows. Each row needs a threshold of its own: "
         "keep the last axis when you look it up.",
-        top_k_by_first_row,
+        lambda logits, k: keep(logits, logits >= at_least(logits, k).flatten()[0]),
     ),
     "larger-than-the-vocabulary": (
         "Right, until k is larger than the vocabulary: then topk stops with an error. There "
@@ -156,63 +144,33 @@ TOP_K = {
 # --- top_p_filter ---
 
 
-def cumulative(logits, p, *, descending=True, crossing=True, in_order=True):
-    """Top-p with one thing wrong."""
-    order = logits.argsort(dim=-1, descending=descending, stable=True)
-    if not in_order:
-        order = torch.arange(logits.size(-1)).expand_as(logits)
-    probabilities = logits.double().softmax(dim=-1).gather(-1, order)
-    total = probabilities.cumsum(dim=-1)
-    removed = (total - probabilities >= p) if crossing else (total > p + 1e-9)
-    return keep(logits, ~torch.zeros_like(removed).scatter(-1, order, removed))
+def in_double(logits):
+    return logits.double().softmax(dim=-1)
 
 
-def one_more(logits, p):
-    """Keeps the token after the one that crosses p."""
-    ordered, order = logits.sort(dim=-1, descending=True)
-    total = ordered.double().softmax(dim=-1).cumsum(dim=-1)
-    removed = (total >= p).roll(2, dims=-1)
-    removed[..., :2] = False
-    return keep(logits, ~torch.zeros_like(removed).scatter(-1, order, removed))
+def as_given(logits):
+    return logits.softmax(dim=-1)
 
 
-def mask_left_sorted(logits, p):
-    """Applies the mask of the sorted row to the row in the order of ids."""
-    probabilities = logits.double().softmax(dim=-1).sort(dim=-1, descending=True).values
-    return keep(logits, probabilities.cumsum(dim=-1) - probabilities < p)
+def put_back(removed, order):
+    return torch.zeros_like(removed).scatter(-1, order, removed)
 
 
-def logits_added_up(logits, p):
-    ordered, order = logits.sort(dim=-1, descending=True)
-    removed = ordered.cumsum(dim=-1) - ordered >= p
-    return keep(logits, ~torch.zeros_like(removed).scatter(-1, order, removed))
+def top_p_with(
+    *,
+    order=lambda logits: logits.argsort(dim=-1, descending=True, stable=True),
+    numbers=in_double,
+    cut=lambda total, own, p: total - own >= p,
+    carry=put_back,
+):
+    """Return a top-p filter with one step replaced: numbers are added up in order, then cut."""
 
+    def top_p(logits, p):
+        places = order(logits)
+        own = numbers(logits.gather(-1, places))
+        return keep(logits, ~carry(cut(own.cumsum(dim=-1), own, p), places))
 
-def by_sums(logits, p):
-    """Return the order of the tokens, and which of these sums are above p."""
-    ordered, order = logits.sort(dim=-1, descending=True)
-    return order, ordered.softmax(dim=-1).cumsum(dim=-1) > p
-
-
-def first_not_kept(logits, p):
-    """Shifts the mask by one place and leaves the first as it was."""
-    order, removed = by_sums(logits, p)
-    removed[..., 1:] = removed[..., :-1].clone()
-    return keep(logits, ~removed.scatter(-1, order, removed))
-
-
-def carried_the_wrong_way(logits, p):
-    order, removed = by_sums(logits, p)
-    removed = removed.roll(1, dims=-1)
-    removed[..., 0] = False
-    return keep(logits, ~removed.gather(-1, order))
-
-
-def best_one_saved(logits, p):
-    """Cuts off the crossing token, but never the first."""
-    order, removed = by_sums(logits, p)
-    removed[..., 0] = False
-    return keep(logits, ~removed.scatter(-1, order, removed))
+    return top_p
 
 
 def share_of_the_best(logits, p):
@@ -229,27 +187,27 @@ TOP_P = {
         "You cut off the token that crosses p. What is left does not reach p, and where the first "
         "token alone has more than p, nothing is left at all. Keep the *smallest set that reaches "
         "p*.",
-        lambda logits, p: cumulative(logits, p, crossing=False),
+        top_p_with(cut=lambda total, own, p: total > p + 1e-9),
     ),
     "one-too-many": (
         "You keep one token beyond the one that crosses p. Shift by one place, not by two: a token "
         "stays if the sum *before* it is below p.",
-        one_more,
+        top_p_with(cut=lambda total, own, p: F.pad(total >= p, (2, -2))),
     ),
     "unsorted": (
         "You add up in the order of ids. The best token may come last and be cut off. Sort by "
         "probability first.",
-        lambda logits, p: cumulative(logits, p, in_order=False),
+        top_p_with(order=lambda logits: torch.arange(logits.size(-1)).expand_as(logits)),
     ),
     "ascending": (
         "You add up from the least likely token. So the likeliest ones are cut off. Sort the other "
         "way.",
-        lambda logits, p: cumulative(logits, p, descending=False),
+        top_p_with(order=lambda logits: logits.argsort(dim=-1, stable=True)),
     ),
     "mask-left-sorted": (
         "Your mask belongs to the sorted row, and you put it on the unsorted one: the wrong tokens "
         "are cut off. Carry it back to the order of ids.",
-        mask_left_sorted,
+        top_p_with(carry=lambda removed, order: removed),
     ),
     "sorted": (
         "You return the row in sorted order. A logit's place is its token's id; the result must "
@@ -268,7 +226,7 @@ TOP_P = {
     ),
     "logits-added-up": (
         "You add up logits. They are scores of any size; only probabilities add up to 1.",
-        logits_added_up,
+        top_p_with(numbers=lambda logits: logits),
     ),
     "zero": (
         "You set the others to 0. A logit of 0 is no ban: softmax gives it e^0 = 1 share. What "
@@ -288,17 +246,24 @@ TOP_P = {
     "first-not-kept": (
         "Your shift by one place leaves the first entry of the mask as it was. A token with more "
         "than p by itself is then cut off, and nothing stays. The first always stays.",
-        first_not_kept,
+        top_p_with(
+            numbers=as_given,
+            cut=lambda total, own, p: torch.cat([total[..., :1], total[..., :-1]], dim=-1) > p,
+        ),
     ),
     "best-one-saved": (
         "You always keep the first token, but you cut off the one that crosses p. What is left "
         "does not reach p. The crossing token stays.",
-        best_one_saved,
+        top_p_with(numbers=as_given, cut=lambda total, own, p: F.pad(total[..., 1:] > p, (1, 0))),
     ),
     "carried-the-wrong-way": (
         "Your mask is right in sorted order, but you carry it back the wrong way. gather *reads* "
         "at the places of order; scatter *writes* there.",
-        carried_the_wrong_way,
+        top_p_with(
+            numbers=as_given,
+            cut=lambda total, own, p: F.pad(total > p, (1, -1)),
+            carry=lambda removed, order: removed.gather(-1, order),
+        ),
     ),
     "share-of-the-best": (
         "You compare each probability with p times the largest. That is another filter, min-p. "
@@ -310,27 +275,20 @@ TOP_P = {
 # --- sample_next_token ---
 
 
-def throw(logits, generator, *, count=None):
-    return torch.rand(count or logits.size(0), 1, generator=generator)
+def throw(logits, generator, *, count=None, dtype=None):
+    return torch.rand(count or logits.size(0), 1, generator=generator, dtype=dtype)
+
+
+def passed(stretches, darts):
+    return (darts >= stretches.cumsum(dim=-1)).sum(dim=-1)
 
 
 def landed(probabilities, darts):
-    ends = probabilities.cumsum(dim=-1)
-    return (darts >= ends).sum(dim=-1).clamp(max=probabilities.size(-1) - 1)
+    return passed(probabilities, darts).clamp(max=probabilities.size(-1) - 1)
 
 
-def sample(logits, generator):
-    return landed(logits.double().softmax(dim=-1), throw(logits, generator))
-
-
-def ranks(logits, generator):
-    ordered = logits.double().softmax(dim=-1).sort(dim=-1, descending=True).values
-    return landed(ordered, throw(logits, generator))
-
-
-def stretched(logits, generator):
-    """Throws at the logits."""
-    return (throw(logits, generator) >= logits.cumsum(dim=-1)).sum(dim=-1)
+def sample(logits, generator, **darts):
+    return landed(in_double(logits), throw(logits, generator, **darts))
 
 
 def beyond(logits, generator):
@@ -339,26 +297,15 @@ def beyond(logits, generator):
 
 
 def likeliest_first(logits, generator):
-    ordered, order = logits.double().softmax(dim=-1).sort(dim=-1, descending=True)
+    ordered, order = in_double(logits).sort(dim=-1, descending=True)
     return order.gather(-1, landed(ordered, throw(logits, generator))[:, None])[:, 0]
-
-
-def softmax_over_rows(logits, generator):
-    return (throw(logits, generator) >= logits.softmax(dim=0).cumsum(dim=-1)).sum(dim=-1)
-
-
-def darts_in_double(logits, generator):
-    darts = torch.rand(logits.size(0), 1, generator=generator, dtype=logits.dtype)
-    return landed(logits.double().softmax(dim=-1), darts)
 
 
 SAMPLE = {
     "one-dart-for-all": (
         "All rows share one dart. Each looks random, but they are lucky and unlucky together. "
         "Throw one for every row.",
-        lambda logits, generator: landed(
-            logits.double().softmax(dim=-1), throw(logits, generator, count=1)
-        ),
+        lambda logits, generator: sample(logits, generator, count=1),
     ),
     "argmax": (
         "You take the most likely token. That is greedy, whatever the dice say.",
@@ -377,11 +324,13 @@ SAMPLE = {
     "ranks": (
         "You sorted the probabilities, and return a place in the sorted row. A token's id is its "
         "place in the row as it came.",
-        ranks,
+        lambda logits, generator: landed(
+            in_double(logits).sort(dim=-1, descending=True).values, throw(logits, generator)
+        ),
     ),
     "no-softmax": (
         "You throw darts at the logits. They do not add up to 1. Make probabilities of them first.",
-        stretched,
+        lambda logits, generator: passed(logits, throw(logits, generator)),
     ),
     "column": (
         "The tokens are right, but the shape is (B, 1). One token for each row: (B,).",
@@ -416,12 +365,12 @@ SAMPLE = {
     "softmax-over-rows": (
         "Your probabilities sum to 1 over the rows, not over the vocabulary. Which axis is which "
         "in (B, V)?",
-        softmax_over_rows,
+        lambda logits, generator: passed(logits.softmax(dim=0), throw(logits, generator)),
     ),
     "other-darts-in-float64": (
         "Right for float32. For float64 you ask for darts of float64, and those fall elsewhere. "
         "Draw them as the statement says, without a dtype.",
-        darts_in_double,
+        lambda logits, generator: sample(logits, generator, dtype=logits.dtype),
     ),
 }
 

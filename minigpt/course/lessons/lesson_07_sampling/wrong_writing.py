@@ -142,7 +142,7 @@ BUGS = {
 
 
 @torch.no_grad()
-def write_until(model, idx, max_new_tokens, stop_token, *, bugs=()):
+def write_until(model, idx, max_new_tokens, stop_token, *, bugs=(), enough=torch.all):
     """The loop, with some of its three bugs."""
     stopped = torch.zeros(len(idx), dtype=torch.bool)
     size = model.config.block_size
@@ -153,18 +153,7 @@ def write_until(model, idx, max_new_tokens, stop_token, *, bugs=()):
             token = token.masked_fill(stopped, stop_token)
         stopped = stopped | (token == stop_token)
         idx = torch.cat([seen if "beginning" in bugs else idx, token[:, None]], dim=1)
-        if stopped.all():
-            break
-    return idx
-
-
-@torch.no_grad()
-def stops_at_the_first(model, idx, max_new_tokens, stop_token):
-    """Ends as soon as one text has ended."""
-    for _ in range(max_new_tokens):
-        token = model(idx[:, -model.config.block_size :])[:, -1].argmax(dim=-1)
-        idx = torch.cat([idx, token[:, None]], dim=1)
-        if (token == stop_token).any():
+        if enough(stopped):
             break
     return idx
 
@@ -182,7 +171,7 @@ WRITE_UNTIL = {
     "stops-at-the-first": (
         "You end as soon as *one* text has its mark, and cut off the others in mid-sentence. End "
         "when all have.",
-        stops_at_the_first,
+        partial(write_until, enough=torch.any),
     ),
     "never-stops": (
         "You go on to max_new_tokens although every text has ended, and fill up with marks. The "

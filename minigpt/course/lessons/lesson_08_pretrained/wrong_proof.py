@@ -206,19 +206,13 @@ COMPARE_WRONG = {
 # --- my_gpt2 ---
 
 
-def in_training(config: GPTConfig, tensors: dict[str, Tensor]) -> nn.Module:
-    model = GPT(config)
-    weights.load_weights(model, tensors)
-    return model.train()
-
-
-def with_loader(load: Callable) -> Callable:
+def with_loader(load: Callable, training: bool = False) -> Callable:
     """Return an assembly that fills the model with this loader."""
 
     def my_gpt2(config: GPTConfig, tensors: dict[str, Tensor]) -> nn.Module:
         model = GPT(config)
         load(model, tensors)
-        return model.eval()
+        return model.train(training)
 
     return my_gpt2
 
@@ -237,7 +231,7 @@ WHOLE_WRONG = {
     "still-training": (
         "Your model is still in training mode: with dropout it would say something else each time. "
         "A new model starts in training mode; put it into evaluation.",
-        in_training,
+        with_loader(weights.load_weights, training=True),
     ),
     "the-class": ("You return the class, not a model built from it.", lambda config, tensors: GPT),
     "square-forgotten": (
