@@ -28,6 +28,7 @@ test: lint ## Test everything, notebooks included, with the network unplugged
 lint: $(READY) ## Check the code's style
 	@$(PY) -m ruff check --quiet --output-format concise
 	@$(PY) -m ruff format --check --quiet
+	@$(PY) scripts/lint_scripts.py
 
 notebooks: $(READY) ## Build and run the lessons, exercises and solutions from their sources
 	$(PY) -m minigpt.course.building.notebooks build
