@@ -50,7 +50,7 @@ def test_a_lesson_runs_to_its_end_and_its_widgets_live(page, lab, folder, name):
     assert errors_in(saved) == []
     assert all(cell.execution_count for cell in saved.cells if cell.cell_type == "code")
 
-    expect(page.locator(".xp")).to_have_count(explorers)
+    expect(page.locator(".xp")).to_have_count(explorers + maps)
     expect(page.locator(".attention-map")).to_have_count(maps)
     if maps:
         check_map(page, lab, page.locator(".attention-map").last)
@@ -70,11 +70,11 @@ def code_cells(path):
 
 
 def says(the_map, text):
-    expect(the_map.locator(".am-readout")).to_contain_text(text)
+    expect(the_map.locator(".ae-readout")).to_contain_text(text)
 
 
 def check_mouse(the_map):
-    tokens = the_map.locator(".am-token")
+    tokens = the_map.locator(".ae-token")
     tokens.nth(2).hover()
     says(the_map, "Token 2, ")
     expect(tokens.nth(2)).to_have_attribute("aria-selected", "true")
@@ -82,21 +82,21 @@ def check_mouse(the_map):
     tokens.nth(1).hover()
     says(the_map, "Token 3, ")
     tokens.nth(3).click()  # lets go
-    the_map.locator(".am-head").last.click()
-    heads = the_map.locator(".am-head")
+    the_map.locator(".ae-head").last.click()
+    heads = the_map.locator(".ae-head")
     expect(heads.last).to_have_attribute("aria-checked", "true")
     where = heads.last.get_attribute("aria-label").capitalize()
     says(the_map, where)
     # The square: its first row and last column are the future.
-    square = the_map.locator(".am-square")
+    square = the_map.locator(".ae-square")
     box = square.bounding_box()
     square.hover(position={"x": box["width"] - 3, "y": 3})
-    says(the_map, "is the future: hidden")
+    expect(the_map.locator(".ae-caption")).to_contain_text("hidden, the future")
 
 
 def check_arrow_keys(page, the_map):
-    text, heads = the_map.locator(".am-text"), the_map.locator(".am-head")
-    text.focus()
+    text, heads = the_map.locator(".ae-text"), the_map.locator(".ae-head")
+    text.locator("[tabindex='0']").focus()
     page.keyboard.press("Home")
     says(the_map, "Token 0, ")
     page.keyboard.press("ArrowRight")
@@ -106,20 +106,21 @@ def check_arrow_keys(page, the_map):
     chosen = heads.nth(heads.count() - 2)
     expect(chosen).to_have_attribute("aria-checked", "true")
     expect(chosen).to_be_focused()
-    the_map.locator(".am-square").focus()
+    the_map.locator(".ae-square").focus()
     page.keyboard.press("ArrowDown")
     says(the_map, "Token 2, ")
     page.keyboard.press("ArrowLeft")
-    says(the_map, "token 0, ")
+    expect(the_map.locator(".ae-caption")).to_contain_text("token 2 → 0")
 
 
 def check_that_letters_stay_inside(page, the_map):
     cells = page.locator(".jp-Notebook .jp-Cell").count()
-    the_map.locator(".am-text").focus()
+    chosen = the_map.locator(".ae-text [tabindex='0']")
+    chosen.focus()
     page.keyboard.type("abj")
     page.wait_for_timeout(300)
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
-    expect(the_map.locator(".am-text")).to_be_focused()
+    expect(chosen).to_be_focused()
 
 
 def check_theme(page, lab, the_map):

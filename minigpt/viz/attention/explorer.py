@@ -17,12 +17,11 @@ from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.attention.figure import heads_picture
+from minigpt.viz.attention.parts import PARTS
 from minigpt.viz.attention.reading import Reading
 from minigpt.viz.kit.explorer import Explorer, script, style
 
 HERE = Path(__file__).parent
-# What the map of given patterns is made of too.
-PARTS = [HERE / f"{name}.js" for name in ("patterns", "text", "grid", "map", "lines", "readout")]
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
@@ -44,7 +43,7 @@ class AttentionExplorer(Explorer):
     """
 
     _esm = script(*PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "explorer")))
-    _css = style(HERE / "explorer.css")
+    _css = style(HERE / "parts.css", HERE / "explorer.css")
 
     # The text, as the model reads it.
     text = traitlets.Unicode().tag(sync=True)

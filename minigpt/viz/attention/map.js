@@ -117,7 +117,7 @@ function makeMap(ui, can, title, isRollout = false) {
 
   function say(s) {
     element.firstChild.textContent = isRollout ? `Rollout to layer ${s.at.layer}`
-      : nameOf(s.at) + (isOut(s, s.at) ? " (taken out)" : "");
+      : shownName(s) + (isOut(s, s.at) ? " (taken out)" : "");
     const { column } = s.hover;
     square.style.setProperty("--row", s.at.row);
     square.style.setProperty("--column", column);

@@ -1,7 +1,7 @@
 """A map of attention patterns: choose a head and a token in a notebook, and see where it looks.
 
 For patterns of one's own making, without a model; AttentionExplorer looks into a model. The drawing
-is in attention_map.js.
+is in pattern_map.js, made of the parts of the head explorer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import traitlets
 from torch import Tensor
 
 from minigpt.interpret.patterns import pack_patterns
+from minigpt.viz.attention.parts import PARTS
 from minigpt.viz.figures.plots import attention_picture
 from minigpt.viz.kit.explorer import Explorer, script, style
 from minigpt.viz.kit.labels import visible
@@ -50,8 +51,8 @@ class PatternMap(Explorer):
     Raises ValueError for weights outside 0 to 1, more than 256 tokens, or shapes that disagree.
     """
 
-    _esm = script(HERE / "pattern_map.js")
-    _css = style(HERE / "pattern_map.css")
+    _esm = script(*PARTS, HERE / "pattern_map.js")
+    _css = style(HERE / "parts.css")
 
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T
@@ -60,6 +61,7 @@ class PatternMap(Explorer):
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     row = traitlets.Int(0).tag(sync=True)
+    locked = traitlets.Bool(False).tag(sync=True)  # the row stays, wherever the pointer goes
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ const indexOf = (s, { layer, head }) => layer * s.shape[1] + head;
 const isHeld = (s, layer) => layer >= s.held[0] && layer < s.held[0] + s.held[1];
 const isOut = (s, { layer, head }) => s.ablated.some(([l, h]) => l === layer && h === head);
 const nameOf = ({ layer, head }) => `Layer ${layer}, head ${head}`;
+const shownName = (s) => s.only ?? nameOf(s.at); // a map may have one pattern and no heads
 
 // What is pointed at, or else chosen.
 function shownPlace(s) {

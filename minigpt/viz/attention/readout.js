@@ -23,7 +23,7 @@ function makeReadout(ui) {
   return part(element, [(s) => [s.looks, s.locked, s.tokens, s.surprisal], (s) => {
     const { at, looks } = s;
     element.replaceChildren(element.firstChild);
-    const first = make("p", "", element, `${nameOf(at)}. Token ${at.row}, `);
+    const first = make("p", "", element, `${shownName(s)}. Token ${at.row}, `);
     token(first, cut(s.tokens[at.row], 20));
     first.append(s.locked ? " (locked), looks at" : ", looks at");
     const best = strongest(looks);

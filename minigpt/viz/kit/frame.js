@@ -160,7 +160,7 @@ function start({ model, el }, className, description, draw = () => {}) {
     const { kernel } = ui;
     busy.hidden = !(kernel.live && kernel.busy());
     root.setAttribute("aria-busy", !busy.hidden);
-    alone.hidden = kernel.live || (alone.hidden && !late);
+    alone.hidden = kernel.live || !needy.size || (alone.hidden && !late);
     for (const control of needy) control.disabled = !kernel.live;
     ui.redraw();
   }, ui);
