@@ -15,6 +15,7 @@ import anywidget
 
 HERE = Path(__file__).parent
 KIT = [HERE / name for name in ("kit.js", "parts.js", "frame.js")]
+SVG = HERE / "svg.js"  # of those explorers that draw with it
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -39,6 +39,13 @@ function when(holds, { element, show }) {
   };
 }
 
+// Several parts in one box.
+function boxed(className, ...parts) {
+  const element = make("div", className);
+  element.append(...parts.map((each) => each.element));
+  return { element, show: (state) => parts.forEach((each) => each.show(state)) };
+}
+
 // A value that follows from others: while they are the same, so is it.
 const follows = (name, reads, find) =>
   part(null, [reads, (state) => { state[name] = find(state); }]);

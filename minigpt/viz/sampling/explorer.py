@@ -18,12 +18,13 @@ from minigpt.model import GPT
 from minigpt.sampling import next_token_distribution
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.figures.plots import as_png
-from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.explorer import SVG, Explorer, script, style
 from minigpt.viz.kit.labels import visible
 from minigpt.viz.sampling.continuations import Continuations, kept_tokens
 from minigpt.viz.sampling.figure import plot_cuts, plot_kept
 
 HERE = Path(__file__).parent
+SCRIPTS = ("sampler", "next", "prompt", "controls", "bars", "cuts", "actions", "tree", "explorer")
 SHOWN = 100  # tokens listed; the filters and sums know all of them
 DRAWN = 12  # tokens in the picture
 LARGEST_SEED = 2**53  # from here on a script leaves numbers out
@@ -44,7 +45,7 @@ class SamplingExplorer(Explorer):
     Raises ValueError for an empty prompt or a setting out of range, naming it.
     """
 
-    _esm = script(HERE / "sampler.js", HERE / "explorer.js")
+    _esm = script(SVG, *(HERE / f"{name}.js" for name in SCRIPTS))
     _css = style(HERE / "explorer.css")
 
     temperature = traitlets.Float(1.0).tag(sync=True)

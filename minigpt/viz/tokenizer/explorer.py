@@ -9,24 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import traitlets
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from minigpt.tokenizer import Tokenizer, checked_text
 from minigpt.viz.figures.plots import as_png, drawable
 from minigpt.viz.kit.explorer import Explorer, script, style
 from minigpt.viz.kit.labels import token_labels
-from minigpt.viz.tokenizer.replay import family, ids_after, parts, replay
+from minigpt.viz.tokenizer.figure import draw_tokens
+from minigpt.viz.tokenizer.replay import family, halves, ids_after, replay
 
 HERE = Path(__file__).parent
+SCRIPTS = ("history", "controls", "tokens", "merges", "compare", "explorer")
 MOST_BYTES = 4096  # of a text are shown: every one of them can be a box on the page
 LONGEST_LABEL = 200  # characters of a token
-LONGEST_DRAWN = 24  # characters of a token in the picture
 LONGEST_HEX = 64  # bytes of a token
-TINTS = ("#CDE8F7", "#FDE3B4", "#CDEBDD", "#F3D9E8")  # the pieces of one token share their tint
-FONTS = ["DejaVu Sans Mono", "DejaVu Sans"]  # what the first lacks, the second may have
-LINE, LINES = 88, 6  # characters in a line of the picture, lines
 
 
 def named(tokenizer: Tokenizer | Mapping[str, Tokenizer]) -> dict[str, Tokenizer]:
@@ -54,12 +50,12 @@ def first_tokens(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
 
 
 def describe(tokenizer: Tokenizer, token: int) -> list:
-    """Return what the script has to know of a token: label, bytes, their number, its two parts."""
+    """Return what the script has to know of a token: label, bytes, their number, its two halves."""
     spelled = tokenizer.token_bytes(token)
     dots = " …" if len(spelled) > LONGEST_HEX else ""
     (label,) = token_labels(tokenizer, [token])
     label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
-    return [label, spelled[:LONGEST_HEX].hex(" ") + dots, len(spelled), *parts(tokenizer, token)]
+    return [label, spelled[:LONGEST_HEX].hex(" ") + dots, len(spelled), *halves(tokenizer, token)]
 
 
 def side(name: str, tokenizer: Tokenizer, text: str) -> dict:
@@ -77,42 +73,6 @@ def side(name: str, tokenizer: Tokenizer, text: str) -> dict:
     }
 
 
-def in_lines(labels: list[str], ids: list[int]) -> list[list[tuple[int, float, float]]]:
-    """Lay tokens out in the lines of a picture: (place, left edge, width), in characters."""
-    lines, x = [[]], 0.0
-    for place, (label, token) in enumerate(zip(labels, ids)):
-        width = max(len(label), 0.8 * len(str(token))) + 1
-        if x + width > LINE:
-            lines.append([])
-            x = 0.0
-        if len(lines) > LINES:
-            break
-        lines[-1].append((place, x, width))
-        x += width
-    return lines
-
-
-def draw_tokens(ax: Axes, tokenizer: Tokenizer, pieces: list[tuple[int, int]]) -> None:
-    """Draw tokens with their ids in lines, as many as there is room for.
-
-    `pieces` are pairs (id, number of its tint): what has one tint will be one token in the end.
-    """
-    ids = [token for token, _ in pieces[: LINE * LINES]]
-    labels = [drawable(label)[:LONGEST_DRAWN] for label in token_labels(tokenizer, ids)]
-    for line, places in enumerate(in_lines(labels, ids)):
-        for place, x, width in places:
-            tint = TINTS[pieces[place][1] % len(TINTS)]
-            box = dict(facecolor=tint, edgecolor="#777777", linewidth=0.6)
-            ax.add_patch(Rectangle((x, -line - 0.4), width - 0.2, 0.8, **box))
-            middle = dict(x=x + width / 2 - 0.1, ha="center", va="center", color="black")
-            ax.text(y=-line + 0.14, s=labels[place], family=FONTS, size=9, **middle)
-            ax.text(y=-line - 0.22, s=str(ids[place]), size=6.5, **middle)
-        if not places:
-            ax.text(0, -line, "… and more" if pieces else "(no text)", va="center", size=9)
-    ax.set(xlim=(-0.2, LINE), ylim=(-line - 0.5, 0.6))
-    ax.set_axis_off()
-
-
 class TokenizerExplorer(Explorer):
     """A text as one tokenizer cuts it, or two side by side; its merges can be replayed.
 
@@ -123,7 +83,7 @@ class TokenizerExplorer(Explorer):
     text.
     """
 
-    _esm = script(HERE / "explorer.js")
+    _esm = script(*(HERE / f"{name}.js" for name in SCRIPTS))
     _css = style(HERE / "explorer.css")
 
     text = traitlets.Unicode().tag(sync=True)

@@ -23,7 +23,7 @@ class Merge(NamedTuple):
     count: int  # how often that happens in this text
 
 
-def parts(tokenizer: Tokenizer, token: int) -> tuple[int, ...]:
+def halves(tokenizer: Tokenizer, token: int) -> tuple[int, ...]:
     """Return the two tokens that a token was merged from; none for a byte or a special token."""
     number = token - 256
     return tokenizer.merges[number] if 0 <= number < len(tokenizer.merges) else ()
@@ -36,7 +36,7 @@ def family(tokenizer: Tokenizer, ids: Iterable[int]) -> set[int]:
         token = waiting.pop()
         if token not in found:
             found.add(token)
-            waiting.extend(parts(tokenizer, token))
+            waiting.extend(halves(tokenizer, token))
     return found
 
 
@@ -54,11 +54,11 @@ def replay(tokenizer: Tokenizer, ids: Iterable[int]) -> list[Merge]:
     """
     ids = list(ids)
     counts, merges = Counter(ids), []
-    for token in sorted(family(tokenizer, ids), reverse=True):  # the whole before its parts
-        if pair := parts(tokenizer, token):
+    for token in sorted(family(tokenizer, ids), reverse=True):  # the whole before its halves
+        if pair := halves(tokenizer, token):
             merges.append(Merge(token - 256, *pair, token, counts[token]))
-            for part in pair:
-                counts[part] += counts[token]
+            for half in pair:
+                counts[half] += counts[token]
     return merges[::-1]
 
 
@@ -74,7 +74,7 @@ def ids_after(tokenizer: Tokenizer, ids: Iterable[int], n_merges: int) -> list[i
     known, waiting = [], list(ids)[::-1]
     while waiting:
         token = waiting.pop()
-        later = token >= 256 + n_merges and parts(tokenizer, token)
+        later = token >= 256 + n_merges and halves(tokenizer, token)
         if later:
             waiting.extend(reversed(later))
         else:

@@ -14,27 +14,22 @@ from textwrap import wrap
 import numpy as np
 import traitlets
 from IPython.display import display
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minigpt.config import check_whole
 from minigpt.training import Record
-from minigpt.viz.figures.curves import plot_curve
-from minigpt.viz.figures.plots import OKABE_ITO, as_png, drawable
-from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.figures.plots import as_png, drawable
+from minigpt.viz.kit.explorer import SVG, Explorer, script, style
 from minigpt.viz.kit.labels import visible
 from minigpt.viz.kit.tables import shell_of_notebook
-from minigpt.viz.training.monitoring import COLUMNS, ShortHistory, in_time, in_words
+from minigpt.viz.training.figure import plot_run
+from minigpt.viz.training.monitoring import ShortHistory, in_time, in_words
 
 HERE = Path(__file__).parent
+SCRIPTS = ("numbers", "diagram", "curve", "small_charts", "facts", "samples", "monitor")
 PAUSE = 0.25  # seconds from one drawing to the next
 LINES = 20  # printed in a whole run, where there is no notebook
 MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # kept; characters
-NARROW = [
-    ("lr", "learning rate"),
-    ("grad_norm", "gradient norm"),
-    ("tokens_per_second", "tokens/s"),
-]
 
 
 def legible(sample: str) -> str:
@@ -66,7 +61,7 @@ class TrainingMonitor(Explorer):
     printed now and then instead. Raises ValueError for a level or a number of steps that is none.
     """
 
-    _esm = script(HERE / "monitor.js")
+    _esm = script(SVG, *(HERE / f"{name}.js" for name in SCRIPTS))
     _css = style(HERE / "monitor.css")
 
     rows = traitlets.Bytes().tag(sync=True)  # float32, a row of COLUMNS for each stretch of steps
@@ -169,6 +164,15 @@ class TrainingMonitor(Explorer):
     def sentence(self) -> str:
         return f"Training, {self.words}."
 
+    def picture(self) -> bytes:
+        rows, words = self._short.rows(), self._caption()
+
+        def draw(figure: Figure) -> None:
+            plot_run(figure, self.records, rows, self.levels, self.max_steps)
+            figure.supxlabel(words, size=9, x=0.01, ha="left", wrap=True)
+
+        return as_png(draw, 8.2, 5.4)
+
     def _caption(self) -> str:
         """Return the words below the picture: where the run stands, and the newest sample."""
         lines = [self.words]
@@ -177,30 +181,3 @@ class TrainingMonitor(Explorer):
             lines += wrap(f"step {step:,} wrote: {' '.join(text.split())}", 110)[:3]
         # Letter by letter, because `drawable` cuts a long label.
         return "\n".join("".join(map(drawable, line)) for line in lines)
-
-    def _plot_loss(self, ax: Axes) -> None:
-        """Draw the loss with its levels, or say that there is none yet."""
-        records = [record for record in self.records if math.isfinite(record.loss)]
-        if records:
-            levels = {drawable(name): loss for name, loss in self.levels.items()}
-            plot_curve(records, levels, self.max_steps, ax)
-        else:
-            ax.text(0.5, 0.5, "no loss yet", ha="center", va="center")
-            ax.set_axis_off()
-
-    def picture(self) -> bytes:
-        def draw(figure: Figure) -> None:
-            grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1])
-            self._plot_loss(figure.add_subplot(grid[0, :]))
-            rows = np.array(self._short.rows()).reshape(-1, len(COLUMNS))
-            for i, (name, title) in enumerate(NARROW):
-                ax = figure.add_subplot(grid[1, i])
-                ax.plot(rows[:, 0], rows[:, COLUMNS.index(name)], linewidth=1, color=OKABE_ITO[i])
-                ax.set(title=title, xlabel="step", xlim=(0, self.max_steps))
-                if name == "grad_norm" and (rows[:, COLUMNS.index(name)] > 0).any():
-                    ax.set_yscale("log")
-                else:
-                    ax.set_ylim(bottom=0)
-            figure.supxlabel(self._caption(), size=9, x=0.01, ha="left", wrap=True)
-
-        return as_png(draw, 8.2, 5.4)

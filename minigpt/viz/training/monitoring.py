@@ -18,10 +18,10 @@ def row_of(record: Record) -> Row:
             record.tokens_per_second)  # fmt: skip
 
 
-def joined(rows: Sequence[Row]) -> Row:
+def as_one_row(rows: Sequence[Row]) -> Row:
     """Return several equally long stretches as one: their last step, means, lowest and highest.
 
-    >>> joined([(1, 3.0, 3.0, 3.0, 0.1, 1.0, 50.0), (2, 1.0, 1.0, 1.0, 0.3, 2.0, 70.0)])
+    >>> as_one_row([(1, 3.0, 3.0, 3.0, 0.1, 1.0, 50.0), (2, 1.0, 1.0, 1.0, 0.3, 2.0, 70.0)])
     (2, 2.0, 1.0, 3.0, 0.2, 1.5, 60.0)
     """
     step, loss, lowest, highest, *others = zip(*rows)
@@ -48,15 +48,15 @@ class ShortHistory:
         self._open.append(row_of(record))
         if len(self._open) < self.steps_in_a_row:
             return
-        self._rows.append(joined(self._open))
+        self._rows.append(as_one_row(self._open))
         self._open = []
         if len(self._rows) == self.most:
-            self._rows = list(map(joined, zip(self._rows[::2], self._rows[1::2])))
+            self._rows = list(map(as_one_row, zip(self._rows[::2], self._rows[1::2])))
             self.steps_in_a_row *= 2
 
     def rows(self) -> list[Row]:
         """Return what there is; the last row may stand for fewer steps than the others."""
-        return self._rows + ([joined(self._open)] if self._open else [])
+        return self._rows + ([as_one_row(self._open)] if self._open else [])
 
 
 def in_time(seconds: float) -> str:

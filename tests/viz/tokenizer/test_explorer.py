@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from minigpt.files import STORYTELLER
 from minigpt.tokenizer import END_OF_TEXT, Tokenizer
 from minigpt.viz import TokenizerExplorer
-from minigpt.viz.tokenizer.explorer import LINE, LINES, MOST_BYTES, in_lines
+from minigpt.viz.tokenizer.explorer import MOST_BYTES
+from minigpt.viz.tokenizer.figure import LINE, LINES, in_lines
 from minigpt.viz.tokenizer.replay import replay
 
 GPT2 = Tokenizer.gpt2()

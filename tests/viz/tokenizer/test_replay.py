@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigpt.tokenizer import END_OF_TEXT, Tokenizer
-from minigpt.viz.tokenizer.replay import family, ids_after, parts, replay
+from minigpt.viz.tokenizer.replay import family, halves, ids_after, replay
 
 TEXTS = [
     "Once upon a time there was a red kite, and the kite was red.",
@@ -72,7 +72,7 @@ def test_merges_come_in_the_order_they_were_learned(tokenizer):
 
 def test_a_special_token_is_made_of_nothing_and_stays_whole(tokenizer):
     ids = tokenizer.encode(f"a{END_OF_TEXT}b", "all")
-    assert parts(tokenizer, tokenizer.end_of_text) == () == parts(tokenizer, 255)
+    assert halves(tokenizer, tokenizer.end_of_text) == () == halves(tokenizer, 255)
     assert ids_after(tokenizer, ids, 0) == ids
     assert replay(tokenizer, ids) == []
     assert family(tokenizer, ids) == set(ids)
