@@ -44,6 +44,8 @@ def faults(scripts: dict[str, str]) -> list[str]:
             Path(folder, f"{name}.js").write_text(text, encoding="utf-8", newline="\n")
         options = ["--config", str(ROOT / ".oxlintrc.json"), "--format", "json", folder]
         done = subprocess.run([command, *options], capture_output=True, check=False)
+    if not done.stdout.startswith(b"{"):  # it could not begin, and says why
+        sys.exit((done.stdout + done.stderr).decode())
     for fault in json.loads(done.stdout)["diagnostics"]:
         name, line = Path(fault["filename"]).stem, fault["labels"][0]["span"]["line"]
         place = places(scripts[name])[line - 1]
