@@ -38,6 +38,7 @@ check: lint ## Check style, doctests and the core's tests, in about a minute
 lint: $(READY) ## Check the code's style
 	@$(PY) -m ruff check --quiet --output-format concise
 	@$(PY) -m ruff format --check --quiet
+	@$(PY) scripts/lint_scripts.py
 
 notebooks: $(READY) ## Build and run the lessons, exercises and solutions from their sources
 	$(PY) -m minigpt.course.building.notebooks build

@@ -33,7 +33,7 @@ const isExact = (s) => s.exact?.key === rowKey(s) && s.exact.of === s.weights;
 function weightsOf(s, head = s.at.head) {
   const { layer, row } = s.at;
   if (head !== null && isExact(s)) return s.exact.weights;
-  if (!isHeld(s, layer)) return new Array(row + 1).fill(0);
+  if (!isHeld(s, layer)) return Array.from({ length: row + 1 }, () => 0);
   const cell = patternOf(s, layer, head);
   return Array.from({ length: row + 1 }, (_, i) => cell(row, i) / 255);
 }

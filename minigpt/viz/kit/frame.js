@@ -54,7 +54,7 @@ function connect(model, life, changed, { fail, save }) {
 
   kernel.ask = (kind, payload, then = () => {}, delay = PAUSE) => {
     const lane = laneOf(kind);
-    lane.next = { payload, then, revision: ++revision };
+    lane.next = { payload, tell: then, revision: ++revision };
     lane.wait(delay);
     changed();
   };
@@ -66,14 +66,14 @@ function connect(model, life, changed, { fail, save }) {
   function hear(message, buffers) {
     const lane = lanes.get(message.kind);
     if (message.view !== view || lane?.flying?.revision !== message.revision) return;
-    const { then } = lane.flying;
+    const { tell } = lane.flying;
     lane.flying = null;
     if (lane.next) send(message.kind);
     else if (message.error) fail(message.error);
     else {
       message.bytes.forEach((name, i) => { message.answer[name] = buffers[i]; });
       fail("");
-      then(message.answer);
+      tell(message.answer);
     }
     changed();
   }
