@@ -14,18 +14,10 @@ from minigpt.files import STORYTELLER, read_text
 from minigpt.model import GPT
 from minigpt.pretrained.empty_models import empty_model
 from minigpt.pretrained.hub import download
-from minigpt.pretrained.names import settled
+from minigpt.pretrained.names import TABLE, our_names, settled
 from minigpt.pretrained.sizes import find_config
 from minigpt.pretrained.vocabulary import find_tokenizer
-from minigpt.pretrained.weights import (
-    CONV1D,
-    INDEX,
-    TABLE,
-    WEIGHTS,
-    load_weights,
-    our_names,
-    read_weights,
-)
+from minigpt.pretrained.weights import CONV1D, INDEX, WEIGHTS, load_weights, read_weights
 from minigpt.speed.quantization import quantize as quantized
 from minigpt.tokenizer import Tokenizer
 

@@ -1,4 +1,4 @@
-"""Whose names a file's tensors have: one place that decides what a file of weights means."""
+"""A file's names become ours: one place that decides whose they are, and what they mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 # How the names of a GPT-2 begin, in the hub's file without `transformer.`, and with it.
 GPT2_NAMES = ("wte.", "wpe.", "h.", "ln_f.", "transformer.", "lm_head.")
-TABLE, HEAD = "transformer.wte.weight", "lm_head.weight"
+TABLE, POSITIONS, HEAD = "transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"
+MASKS = (".attn.bias", ".attn.masked_bias")  # not weights: the causal mask, saved along
 # A name that only one program gives, and whose it is.
 OTHERS = {
     r"\.lora_[AB]\.": "a LoRA adapter: merge it into its model first (merge_and_unload in peft)",
@@ -27,6 +28,19 @@ HEADS = {
     "multiple_choice_head.": "the head of a multiple-choice model",
     "v_head.": "the head of a reward model",
 }
+
+
+def our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give every weight the name it has in `GPT`; leave out the masks."""
+    named = {}
+    for name, tensor in tensors.items():
+        if name.endswith(MASKS):
+            continue
+        ours = name if name.startswith(("transformer.", HEAD)) else f"transformer.{name}"
+        if ours in named:
+            raise ValueError(f"{name} is there twice, with and without the prefix `transformer.`")
+        named[ours] = tensor
+    return named
 
 
 def without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

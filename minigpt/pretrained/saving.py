@@ -12,12 +12,9 @@ from safetensors.torch import save_file
 
 from minigpt.files import atomic_write
 from minigpt.model import GPT
+from minigpt.pretrained.names import HEAD
 from minigpt.pretrained.sizes import config_for_hub
-from minigpt.pretrained.weights import (
-    CONV1D,
-    HEAD,
-    WEIGHTS,
-)
+from minigpt.pretrained.weights import CONV1D, WEIGHTS
 from minigpt.speed.compiling import unwrapped
 from minigpt.speed.quantization import is_quantized
 from minigpt.tokenizer import Tokenizer

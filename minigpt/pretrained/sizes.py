@@ -9,7 +9,8 @@ from torch import Tensor
 
 from minigpt.config import GPTConfig
 from minigpt.files import CHECKPOINT, parse_json, read_text
-from minigpt.pretrained.weights import POSITIONS, TABLE, count_layers, has_biases
+from minigpt.pretrained.names import POSITIONS, TABLE
+from minigpt.pretrained.weights import count_layers, has_biases
 
 # What config.json may say of a GPT-2; the first is written and the default.
 GPT2_ONLY = {

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 
 from minigpt.config import PRESETS
 from minigpt.files import parse_json, read_text
+from minigpt.pretrained.names import HEAD, POSITIONS, TABLE, our_names
 
 INDEX = "model.safetensors.index.json"  # of a model in several files
 WEIGHTS = "model.safetensors"  # what the hub calls a file of weights
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-MASKS = (".attn.bias", ".attn.masked_bias")  # not weights: the causal mask, saved along
-TABLE, POSITIONS, HEAD = "transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -87,19 +86,6 @@ def what_is(path: Path) -> str:
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page, most likely an error message saved under this name"
     return "it is not a safetensors file"
-
-
-def our_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give every weight the name it has in `GPT`; leave out the masks."""
-    named = {}
-    for name, tensor in tensors.items():
-        if name.endswith(MASKS):
-            continue
-        ours = name if name.startswith(("transformer.", HEAD)) else f"transformer.{name}"
-        if ours in named:
-            raise ValueError(f"{name} is there twice, with and without the prefix `transformer.`")
-        named[ours] = tensor
-    return named
 
 
 def count_layers(names: Iterable[str]) -> int:

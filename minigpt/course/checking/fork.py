@@ -34,6 +34,7 @@ from minigpt.course.checking.seeing import (
 )
 
 MEMORY = 4 * 2**30  # bytes a run may ask for beyond what the notebook holds
+MOST = 2**28  # bytes of one message: the largest right answer sends two million
 
 
 def no_input(prompt: str = "") -> str:
@@ -50,6 +51,11 @@ def send(writer: int, message: dict) -> None:
         data = data[os.write(writer, data) :]
 
 
+TOO_LARGE: Outcome = {
+    "error": {"type": "TooLarge", "message": f"it sent more than {MOST:,} bytes", "line": None}
+}
+
+
 def receive(reader: int) -> list[dict]:
     """Return the messages of the child until it closes the pipe or the time is over."""
     deadline, data, messages = time.monotonic() + WAIT, b"", []
@@ -59,6 +65,8 @@ def receive(reader: int) -> list[dict]:
         if not (piece := os.read(reader, 1 << 20)):
             break
         data += piece
+        if len(data) >= 8 and struct.unpack("<Q", data[:8])[0] > MOST:
+            return [*messages, TOO_LARGE]
         while len(data) >= 8 and len(data) >= (end := 8 + struct.unpack("<Q", data[:8])[0]):
             with torch.serialization.safe_globals([bytes]):  # which b"" is made with
                 messages.append(torch.load(io.BytesIO(data[8:end]), weights_only=True))

@@ -16,6 +16,8 @@ from minigpt.course.checking.fork import run_in_fork
 from minigpt.course.checking.seeing import Outcome
 from minigpt.course.checking.thread import run_in_thread
 
+ENDED = "it ended before its last case"
+
 
 def run(call: Callable, obj: Any, cases: list[dict]) -> tuple[list[Outcome], str]:
     """Run `call(obj, case)` for every case, and return the outcomes and what was printed.
@@ -24,4 +26,8 @@ def run(call: Callable, obj: Any, cases: list[dict]) -> tuple[list[Outcome], str
     """
     # Beside a GPU one backward pass starts a thread for it, and no fork may compute gradients then.
     forks = sys.platform == "linux" and not torch.cuda.is_available()
-    return (run_in_fork if forks else run_in_thread)(call, obj, cases)
+    outcomes, printed = (run_in_fork if forks else run_in_thread)(call, obj, cases)
+    if len(outcomes) < len(cases) and "error" not in (outcomes or [{}])[-1]:
+        # Less was seen than there is: whatever the learner's code sent in its place is no end.
+        outcomes = [*outcomes, {"error": {"type": "Crash", "message": ENDED, "line": None}}]
+    return outcomes[: len(cases)], printed

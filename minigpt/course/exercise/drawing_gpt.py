@@ -7,7 +7,8 @@ from torch import Tensor
 
 from minigpt.config import GPTConfig
 from minigpt.pretrained import empty_model
-from minigpt.pretrained.weights import CONV1D, HEAD, TABLE
+from minigpt.pretrained.names import HEAD, TABLE
+from minigpt.pretrained.weights import CONV1D
 
 
 def gpt_weights(sizes: dict, generator: torch.Generator) -> dict[str, Tensor]:

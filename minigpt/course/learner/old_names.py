@@ -14,7 +14,7 @@ TRAINING = ("training", "training.steps", "training.loop", "training.resuming", 
             "training.optimizers", "devices", "speed.precision")  # fmt: skip
 PRETRAINED = ("pretrained", "pretrained.loading", "pretrained.hub", "pretrained.saving",
               "pretrained.weights", "verification", "devices", "files")  # fmt: skip
-WEIGHTS = ("pretrained.weights", "pretrained.sizes", "files")
+WEIGHTS = ("pretrained.weights", "pretrained.names", "pretrained.sizes", "files")
 # Old module -> where its names are now, below minigpt: the first that has the name is meant.
 MOVED: dict[str, tuple[str, ...]] = {
     "bpe": ("tokenizer.bpe", "tokenizer.memo"),

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from minigpt.course.exercise.drawing import Cases, not_contiguous
 from minigpt.course.exercise.drawing_gpt import file_tensors, gpt_weights
-from minigpt.pretrained.weights import TABLE
+from minigpt.pretrained.names import TABLE
 
 TINY = dict(vocab_size=6, block_size=5, n_layer=1, n_head=2, n_embd=4)
 SMALL = dict(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)

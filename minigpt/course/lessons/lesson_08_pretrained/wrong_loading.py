@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.pretrained import weights
-from minigpt.pretrained.weights import CONV1D, HEAD, MASKS
+from minigpt.pretrained.names import HEAD, MASKS
+from minigpt.pretrained.weights import CONV1D
 
 # --- load_weights ---
 

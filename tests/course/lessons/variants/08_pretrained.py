@@ -12,7 +12,8 @@ from torch import nn
 
 from minigpt import GPT, pretrained
 from minigpt.pretrained import weights
-from minigpt.pretrained.weights import CONV1D, MASKS
+from minigpt.pretrained.names import MASKS
+from minigpt.pretrained.weights import CONV1D
 
 # --- read_tensor ---
 
