@@ -1,8 +1,8 @@
 """What surrounds the lessons: exercises and their checks, your own parts, and building it all.
 
 Each folder imports only those before it: `exercise/` says what an exercise is, `lessons/` holds
-them, `checking/` says what is wrong with an answer, `learner/` keeps what you did, and `building/`
-makes the notebooks. Names are looked up on first use.
+them with their misconceptions, `checking/` finds out which one an answer shows, `learner/` keeps
+what you did, and `building/` makes the notebooks. Names are looked up on first use.
 """
 
 from minigpt import lazy

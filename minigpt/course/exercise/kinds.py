@@ -16,7 +16,7 @@ from minigpt.course.exercise.calls.functions import call_function, call_value
 from minigpt.course.exercise.calls.layers import call_layer
 from minigpt.course.exercise.definition import Exercise, Misconception
 from minigpt.course.exercise.drawing import seeded
-from minigpt.course.exercise.wrong import Wrong
+from minigpt.course.exercise.mistakes import Wrong
 
 Hints = tuple[str, str, str]
 EXACT = dict(rtol=0.0, atol=0.0)  # nothing is rounded on the way to these results

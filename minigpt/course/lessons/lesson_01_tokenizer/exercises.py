@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from minigpt.course.exercise.kinds import Worth, bug, function, number, written
-from minigpt.course.lessons.lesson_01_tokenizer import cases, wrong
+from minigpt.course.lessons.lesson_01_tokenizer import cases
+from minigpt.course.lessons.lesson_01_tokenizer import misconceptions as wrong
 
 EXERCISES = (
     function(

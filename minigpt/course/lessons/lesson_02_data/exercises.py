@@ -6,7 +6,8 @@ import math
 
 from minigpt.course.exercise.calls.data import call_batch
 from minigpt.course.exercise.kinds import EXACT, Worth, account, bug, function, number, written
-from minigpt.course.lessons.lesson_02_data import cases, wrong
+from minigpt.course.lessons.lesson_02_data import cases
+from minigpt.course.lessons.lesson_02_data import misconceptions as wrong
 from minigpt.data import get_batch
 
 EXERCISES = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from minigpt import model
 from minigpt.course.exercise.calls.layers import call_layer
 from minigpt.course.exercise.kinds import EXACT, Worth, bug, function, module, number, written
-from minigpt.course.lessons.lesson_03_attention import cases, wrong_layer
-from minigpt.course.lessons.lesson_03_attention import wrong_attention as wrong
+from minigpt.course.lessons.lesson_03_attention import cases
+from minigpt.course.lessons.lesson_03_attention import misconceptions_attention as wrong
+from minigpt.course.lessons.lesson_03_attention import misconceptions_layer as wrong_layer
 
 EXERCISES = (
     function(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from minigpt import model
 from minigpt.course.exercise.calls.layers import call_layer
 from minigpt.course.exercise.kinds import Worth, account, bug, function, module, number
-from minigpt.course.lessons.lesson_04_block import cases, wrong_modules
-from minigpt.course.lessons.lesson_04_block import wrong_functions as wrong
+from minigpt.course.lessons.lesson_04_block import cases
+from minigpt.course.lessons.lesson_04_block import misconceptions_functions as wrong
+from minigpt.course.lessons.lesson_04_block import misconceptions_modules as wrong_modules
 
 EXERCISES = (
     function(

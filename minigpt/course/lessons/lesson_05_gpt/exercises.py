@@ -6,7 +6,10 @@ import math
 
 from minigpt.course.exercise.calls.gpt import call_gpt, call_start, call_with_config
 from minigpt.course.exercise.kinds import Worth, account, bug, function, module, number, written
-from minigpt.course.lessons.lesson_05_gpt import cases, wrong_accounts, wrong_model, wrong_start
+from minigpt.course.lessons.lesson_05_gpt import cases
+from minigpt.course.lessons.lesson_05_gpt import misconceptions_accounts as wrong_accounts
+from minigpt.course.lessons.lesson_05_gpt import misconceptions_model as wrong_model
+from minigpt.course.lessons.lesson_05_gpt import misconceptions_start as wrong_start
 from minigpt.model import GPT
 
 EXERCISES = (

@@ -12,8 +12,9 @@ from minigpt.course.exercise.calls.training import (
     call_training,
 )
 from minigpt.course.exercise.kinds import Worth, account, bug, function, number, written
-from minigpt.course.lessons.lesson_06_training import cases, wrong_steps
-from minigpt.course.lessons.lesson_06_training import wrong_loss as wrong
+from minigpt.course.lessons.lesson_06_training import cases
+from minigpt.course.lessons.lesson_06_training import misconceptions_loss as wrong
+from minigpt.course.lessons.lesson_06_training import misconceptions_steps as wrong_steps
 
 EXERCISES = (
     function(

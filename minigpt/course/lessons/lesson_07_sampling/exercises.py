@@ -6,8 +6,9 @@ from minigpt import sampling
 from minigpt.course.exercise.calls.sampling import call_with_dice
 from minigpt.course.exercise.calls.training import call_evaluation
 from minigpt.course.exercise.kinds import Worth, account, bug, function, number
-from minigpt.course.lessons.lesson_07_sampling import cases, wrong_writing
-from minigpt.course.lessons.lesson_07_sampling import wrong_filters as wrong
+from minigpt.course.lessons.lesson_07_sampling import cases
+from minigpt.course.lessons.lesson_07_sampling import misconceptions_filters as wrong
+from minigpt.course.lessons.lesson_07_sampling import misconceptions_writing as wrong_writing
 
 EXERCISES = (
     function(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from minigpt.course.exercise.calls.weights import call_comparison, call_loader, call_whole
 from minigpt.course.exercise.kinds import Worth, bug, function, number, written
-from minigpt.course.lessons.lesson_08_pretrained import cases, wrong_loading, wrong_proof
+from minigpt.course.lessons.lesson_08_pretrained import cases
+from minigpt.course.lessons.lesson_08_pretrained import misconceptions_loading as wrong_loading
+from minigpt.course.lessons.lesson_08_pretrained import misconceptions_proof as wrong_proof
 from minigpt.pretrained import weights
 
 EXERCISES = (

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from minigpt.course.exercise.wrong import half_mended
+from minigpt.course.exercise.mistakes import half_mended
 
 # --- generate ---
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.wrong import changed
+from minigpt.course.exercise.mistakes import changed
 from minigpt.model import GPT, Block
 
 

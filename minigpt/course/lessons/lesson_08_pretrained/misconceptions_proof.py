@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.lessons.lesson_08_pretrained.wrong_loading import loader, until_it_fits
+from minigpt.course.lessons.lesson_08_pretrained.misconceptions_loading import loader, until_it_fits
 from minigpt.model import GPT
 from minigpt.pretrained import weights
 

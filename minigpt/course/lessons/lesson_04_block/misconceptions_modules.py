@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from minigpt import model
-from minigpt.course.exercise.wrong import changed
-from minigpt.course.lessons.lesson_04_block.wrong_functions import normalised
+from minigpt.course.exercise.mistakes import changed
+from minigpt.course.lessons.lesson_04_block.misconceptions_functions import normalised
 
 # --- MLP ---
 

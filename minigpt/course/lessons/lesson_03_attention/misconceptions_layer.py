@@ -7,8 +7,8 @@ import math
 from torch import nn
 from torch.nn import functional as F
 
-from minigpt.course.exercise.wrong import changed
-from minigpt.course.lessons.lesson_03_attention.wrong_attention import (
+from minigpt.course.exercise.mistakes import changed
+from minigpt.course.lessons.lesson_03_attention.misconceptions_attention import (
     HIDING_ZEROS,
     MASK_AFTER,
     OVER_QUERIES,

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from minigpt.course.exercise.wrong import half_mended
+from minigpt.course.exercise.mistakes import half_mended
 from minigpt.training import cross_entropy
 
 # --- train_step ---
