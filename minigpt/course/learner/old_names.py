@@ -22,6 +22,29 @@ MOVED: dict[str, tuple[str, ...]] = {
     "checkpoints": ("training.checkpoints", "files"),
     "compiling": ("speed.compiling",),
     "corpora": ("data.corpora", "files"),
+    "course.assignments": ("course.building.assignments",),
+    "course.checking": (
+        "course.checking",
+        "course.checking.diagnosing",
+        "course.checking.recognising",
+    ),
+    "course.comparing": ("course.checking.comparing",),
+    "course.exercises": ("course.lessons",),
+    "course.exercises.definition": ("course.exercise.definition",),
+    "course.hints": ("course.learner.hints",),
+    "course.home": ("course.learner.home",),
+    "course.notebooks": ("course.building.notebooks",),
+    "course.outputs": ("course.building.outputs",),
+    "course.parts": ("course.learner.using", "course.learner.keeping"),
+    "course.progress": ("course.learner.progress",),
+    "course.reporting": ("course.learner.reporting",),
+    "course.rhythm": ("course.building.rhythm",),
+    "course.running": (
+        "course.checking.running",
+        "course.checking.seeing",
+        "course.checking.fork",
+        "course.checking.plain_data",
+    ),
     "data": ("data", "data.batches", "data.corpora", "data.cache", "tokenizer", "files"),
     "decoding": ("speed.decoding",),
     "diagnosis": ("verification.divergence",),
@@ -44,19 +67,30 @@ MOVED: dict[str, tuple[str, ...]] = {
     "tokenizer": ("tokenizer", "tokenizer.tokenizer", "tokenizer.checks", "tokenizer.memo"),
     "training": TRAINING,
     "verification": ("verification", "verification.comparing", "model"),
+    "viz.attention_explorer": ("viz.attention.explorer",),
+    "viz.attention_figure": ("viz.attention.figure",),
+    "viz.attention_map": ("viz.attention.pattern_map",),
+    "viz.continuations": ("viz.sampling.continuations",),
     "viz.curves": ("viz.figures.curves",),
     "viz.explorer": ("viz.kit.explorer",),
     "viz.figures": ("viz.figures", "viz.figures.plots"),
     "viz.labels": ("viz.kit.labels",),
     "viz.parts": ("viz.figures.shares",),
+    "viz.reading": ("viz.attention.reading",),
+    "viz.sampling_explorer": ("viz.sampling.explorer",),
+    "viz.sampling_figure": ("viz.sampling.figure",),
     "viz.stream": ("viz.figures.stream",),
     "viz.tables": ("viz.kit.tables",),
+    "viz.token_tree": ("viz.sampling.token_tree",),
+    "viz.tokenizer_explorer": ("viz.tokenizer.explorer", "viz.tokenizer.figure"),
+    "viz.training_monitor": ("viz.training.monitor", "viz.training.figure"),
     "viz.windows": ("viz.figures.windows",),
     "weights": WEIGHTS,
 }
 RENAMED = {
     "STORY_TOKENIZER": lambda: import_module("minigpt.files").STORYTELLER / "tokenizer.json",
     "FORMAT": "CHECKPOINT",
+    "course.comparing.difference": "describe_difference",
     "difference": "largest_difference",
     "download": "fetch",
     "joined": "as_one_row",
@@ -73,7 +107,7 @@ class OldModule:
         self.path = path
 
     def __getattr__(self, name: str) -> Any:
-        for now in (name, RENAMED.get(name, name)):
+        for now in (name, RENAMED.get(f"{self.path}.{name}", RENAMED.get(name, name))):
             if callable(now):
                 return now()
             for place in MOVED[self.path]:
@@ -140,4 +174,6 @@ def run_renewed(source: str, path: str, names: dict[str, Any]) -> None:
     Lines keep their numbers, so that an error points into the file as it is.
     """
     names["__old__"] = OldModule
-    exec(compile(Renewed().visit(ast.parse(source, path)), path, "exec"), names)
+    renewed = Renewed().visit(ast.parse(source, path))
+    # This file's own `from __future__` is not the learner's: annotations stay what they were.
+    exec(compile(renewed, path, "exec", dont_inherit=True), names)

@@ -5,6 +5,7 @@ A part that no longer passes its check blocks nothing: ours stands in, and says 
 
 from __future__ import annotations
 
+import importlib.util
 import linecache
 import re
 from pathlib import Path
@@ -104,7 +105,7 @@ def load(name: str, path: Path) -> Any:
     module = ModuleType(f"mygpt.{name}")
     module.__file__ = str(path)
     linecache.checkcache(str(path))
-    run_renewed(path.read_text(encoding="utf-8"), str(path), vars(module))
+    run_renewed(importlib.util.decode_source(path.read_bytes()), str(path), vars(module))
     if not hasattr(module, name):
         raise AttributeError(f"{path.name} defines no {name}")
     return getattr(module, name)

@@ -1,0 +1,1 @@
+"""My own GPT, part by part: each of these files passed its check."""
