@@ -35,7 +35,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "course.home": ("course.learner.home",),
     "course.notebooks": ("course.building.notebooks",),
     "course.outputs": ("course.building.outputs",),
-    "course.parts": ("course.learner.using", "course.learner.keeping"),
+    "course.parts": ("course.learner.using", "course.learner.keeping", "course.learner.standalone"),
     "course.progress": ("course.learner.progress",),
     "course.reporting": ("course.learner.reporting",),
     "course.rhythm": ("course.building.rhythm",),

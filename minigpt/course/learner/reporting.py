@@ -9,7 +9,8 @@ from typing import Any
 
 from minigpt.course.checking.diagnosing import Diagnosis, diagnose
 from minigpt.course.learner.home import record
-from minigpt.course.learner.keeping import CannotKeep, keep
+from minigpt.course.learner.keeping import keep
+from minigpt.course.learner.standalone import CannotKeep
 from minigpt.course.lessons import find
 from minigpt.viz.kit.tables import shell_of_notebook
 

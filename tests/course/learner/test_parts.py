@@ -8,8 +8,9 @@ import torch
 from minigpt import GPTConfig
 from minigpt.course.learner import keeping, using
 from minigpt.course.learner.home import home
-from minigpt.course.learner.keeping import CannotKeep, _parsed, keep, standalone_source
+from minigpt.course.learner.keeping import keep
 from minigpt.course.learner.reporting import check
+from minigpt.course.learner.standalone import CannotKeep, _parsed, standalone_source
 from minigpt.course.learner.using import my_parts, part
 from minigpt.model import GPT
 
