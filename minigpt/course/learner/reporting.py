@@ -23,12 +23,18 @@ BLOCK = (
 GREEN, ORANGE = "#009E73", "#D55E00"  # Okabe and Ito's: told apart by all, on light and dark
 
 
-def check(name: str, obj: Any) -> None:
+IN_THE_NOTEBOOK = object()  # stands for an answer that was not given
+
+
+def check(name: str, obj: Any = IN_THE_NOTEBOOK) -> None:
     """Say whether `obj` solves exercise `name`, and if not, what is wrong and why.
 
-    A right answer becomes a part of your own GPT, in mygpt/. What happened is remembered there.
-    Raises AssertionError for a wrong answer, ValueError for a name that no exercise has.
+    Without `obj` it is what the notebook calls by the exercise's name. A right answer becomes a
+    part of your own GPT, in mygpt/. What happened is remembered there. Raises AssertionError for a
+    wrong answer, ValueError for a name that no exercise has, or an answer that is not there yet.
     """
+    if obj is IN_THE_NOTEBOOK:
+        obj = _answer_in_notebook(name)
     diagnosis = diagnose(name, obj)
     report = Report(diagnosis, _remember(diagnosis, obj))
     notebook = shell_of_notebook() is not None
@@ -48,6 +54,20 @@ def check(name: str, obj: Any) -> None:
         last = f"{name} is not right yet." if notebook else str(report)
         error._render_traceback_ = lambda: [f"AssertionError: {last}"]
         raise error
+
+
+def _answer_in_notebook(name: str) -> Any:
+    """Return what the notebook, or the program that runs, calls by an exercise's name."""
+    title = find(name).title
+    names = vars(sys.modules["__main__"])
+    if name in names:
+        return names[name]
+    error = ValueError(
+        f"there is no {name} here yet. Run the cell that defines it, below the heading "
+        f"{title!r}, and then this one again"
+    )
+    error._render_traceback_ = lambda: [f"ValueError: {error}"]
+    raise error
 
 
 def _remember(diagnosis: Diagnosis, obj: Any) -> list[str]:
