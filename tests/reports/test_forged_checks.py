@@ -2,7 +2,7 @@
 
 import os
 import struct
-from contextlib import suppress
+import sys
 
 import pytest
 import torch
@@ -16,24 +16,18 @@ from minigpt.course.checking.seeing import fresh_torch
 forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork")
 
 
-def pipes():
-    """Yield the file descriptors above the standard three that can be written to."""
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
-        with suppress(FileNotFoundError):  # the one that the list was read with
-            if descriptor > 2 and "pipe:" in os.readlink(f"/proc/self/fd/{descriptor}"):
-                yield descriptor
-
-
-def to_every_pipe(write):
-    for descriptor in [*pipes()]:
-        with suppress(OSError):
-            write(descriptor)
+def into_the_pipe(write):
+    """Find the pipe of this run, as a forger may, and write into it: no other pipe is touched."""
+    frame = sys._getframe()
+    while "writer" not in frame.f_locals:
+        frame = frame.f_back
+    write(frame.f_locals["writer"])
 
 
 @forked
 def test_a_forged_end_before_the_last_case_is_no_pass():
     def forges(q, k):
-        to_every_pipe(lambda pipe: send(pipe, {"printed": ""}))
+        into_the_pipe(lambda pipe: send(pipe, {"printed": ""}))
         os._exit(0)
 
     diagnosis = diagnose("attention_weights", forges)
@@ -45,7 +39,7 @@ def test_a_forged_end_after_one_right_case_is_no_pass():
     def once(T, calls=[]):  # noqa: B006
         calls.append(T)
         if len(calls) == 2:
-            to_every_pipe(lambda pipe: send(pipe, {"printed": "all is well"}))
+            into_the_pipe(lambda pipe: send(pipe, {"printed": "all is well"}))
             os._exit(0)
         return torch.ones(T, T, dtype=torch.bool).tril()
 
@@ -56,7 +50,7 @@ def test_a_forged_end_after_one_right_case_is_no_pass():
 @forked
 def test_a_message_that_claims_to_be_endless_is_not_waited_for():
     def claims(value, case):
-        to_every_pipe(lambda pipe: os.write(pipe, struct.pack("<Q", 2**60) + b"x" * 1000))
+        into_the_pipe(lambda pipe: os.write(pipe, struct.pack("<Q", 2**60) + b"x" * 1000))
         os._exit(0)
 
     outcomes, _ = run(claims, None, [{}, {}])

@@ -46,7 +46,8 @@ export function distribution(logits, ranked, { temperature, topK, topP }) {
   }
   const divisor = Math.fround(temperature);
   const scaled = new Float32Array(V);
-  for (let i = 0; i < V; i++) scaled[i] = logits[order[i]] / divisor;
+  const largest = logits[order[0]]; // taken off first, so that no temperature makes it overflow
+  for (let i = 0; i < V; i++) scaled[i] = Math.fround(logits[order[i]] - largest) / divisor;
   settleTies(order, scaled);
   for (let i = 0; i < V; i++) probabilities[i] = Math.exp(scaled[i] - scaled[0]);
   const byK = Math.min(topK ?? V, V);

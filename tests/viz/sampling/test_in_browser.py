@@ -300,6 +300,7 @@ def test_in_jupyterlab_it_plays_keeps_its_keys_and_is_there_when_reopened(page, 
     root.locator(".sx-row").nth(4).click()
     expect(root.locator(".sx-chip")).to_have_count(6)
     expect(root.locator(".sx-branches > div")).to_have_count(2)
+    expect(root).to_have_attribute("aria-busy", "false")  # Python has answered
     root.locator(".sx-row").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

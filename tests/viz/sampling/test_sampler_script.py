@@ -89,7 +89,7 @@ def kept_by_python(logits, temperature, k, p):
     """The ids that sampling.py leaves a chance, found by its own filters."""
     if temperature == 0:
         return logits.argmax()[None]
-    logits = apply_temperature(logits, temperature)
+    logits = apply_temperature(logits - logits.max(), temperature)  # as the sampler does
     logits = logits if k is None else top_k_filter(logits, k)
     logits = logits if p is None else top_p_filter(logits, p)
     return logits.isfinite().nonzero().flatten()
