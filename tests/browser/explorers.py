@@ -48,4 +48,6 @@ def play(widget, page, path):
     path.write_text(html.replace(ALONE, PYTHON_BEHIND), encoding="utf-8", newline="\n")
     page.expose_function("ask", ask)
     page.goto(path.as_uri())
-    return page.locator(".xp")
+    root = page.locator(".xp")
+    root.locator(".xp-state").wait_for(state="attached")  # the page's script comes after its load
+    return root

@@ -49,7 +49,6 @@ function makeBars(labels, { point, pick }) {
   const rows = bars.map((bar) => bar.element);
   element.append(...rows);
   const mark = rove(element, rows, 1, point);
-  let over = null;
   let picked = false; // the next list was asked for from within this one
   const choose = (place) => { picked = pick(place) && element.contains(document.activeElement); };
   rows.forEach((row, place) => {
@@ -62,13 +61,10 @@ function makeBars(labels, { point, pick }) {
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    if (over !== null) choose(over);
+    choose(rows.indexOf(event.target)); // not what lies under a mouse that rests there
   });
   return part(element,
-    [always, (state) => {
-      ({ over } = state);
-      bars.forEach((bar) => bar.show(state));
-    }],
+    [always, (state) => bars.forEach((bar) => bar.show(state))],
     [({ tokens }) => [tokens], () => {
       if (!picked) return;
       picked = false;

@@ -625,9 +625,9 @@ def test_surprise_colours_the_text_and_opens_the_lens(shown, explorer, expect):
 def test_the_list_of_heads_sorts_by_score_and_wears_badges(played, tokenizer, expect):
     explorer = AttentionExplorer(planted(tokenizer), tokenizer, "the red kite fell. the red kite")
     shown = played(explorer)
-    assert shown.locator(".ae-badge").all_text_contents() == ["", "P"]
+    expect(shown.locator(".ae-badge")).to_have_text(["", "P"])
     names = shown.locator(".ae-list tbody th")
-    assert names.all_text_contents() == ["0.0", "0.1"]
+    expect(names).to_have_text(["0.0", "0.1"])
     shown.locator(".ae-list").get_by_text("previous").click()
     expect(names.first).to_have_text("0.1")
     column = shown.locator(".ae-list th[aria-sort='descending']")

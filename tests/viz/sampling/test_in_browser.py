@@ -108,6 +108,7 @@ def test_the_arrow_keys_take_the_slider_of_top_k_through_all_its_range(page, pla
     root = played(explorer)
     number = root.get_by_role("spinbutton", name="Top-k")
     number.fill("1")
+    expect(root.get_by_role("slider", name="Top-k, slider")).to_have_value("0")  # a frame later
     press_slider(page, root, "Top-k", "ArrowRight", 30)
     expect(number).not_to_have_value("1")
     assert 5 <= int(number.input_value()) <= 12  # 1024 ** 0.3 is 8
@@ -183,6 +184,7 @@ def test_everything_can_be_done_by_keyboard(page, played, explorer):
     page.keyboard.press("ArrowDown")
     expect(root.locator(".sx-row").nth(2)).to_be_focused()
     name = root.locator(".sx-row").nth(2).locator("bdi").inner_text()
+    root.locator(".sx-row").nth(4).hover()  # a mouse that rests over another row changes nothing
     page.keyboard.press("Enter")
     expect(root.locator(".sx-chip")).to_have_count(2)
     expect(root.locator(".sx-chip").last).to_have_text(name)
