@@ -1,4 +1,4 @@
-"""docs/glossary.md: each term is introduced in bold by the lesson it is listed under, before use."""
+"""docs/glossary.md: each term is introduced in bold where it says, before it is used."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ def glossary(text):
 
 
 def fault(lesson, term, texts):
-    """What is wrong with where a term is introduced, or None; `texts`: prose by lesson, in order."""
+    """What is wrong with where a term is introduced, or None. `texts`: prose by lesson."""
     word = rf"(?<![\w-]){re.sub(r'[ -]', '[- ]', term)}(?:e?s)?(?![\w-])"
     for name, text in texts.items():
         text = text.replace("\n", " ")
@@ -55,7 +55,9 @@ TEXTS = {path.stem: prose(path) for path in LESSONS}
 ENTRIES = [*glossary((ROOT / "docs/glossary.md").read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize(("lesson", "term", "others", "sentence"), ENTRIES, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(
+    ("lesson", "term", "others", "sentence"), ENTRIES, ids=lambda x: str(x)[:30]
+)
 def test_a_term_is_introduced_where_the_glossary_says(lesson, term, others, sentence):
     assert fault(lesson, term, TEXTS) is None
     assert sentence.endswith(".")
