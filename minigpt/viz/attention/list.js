@@ -39,7 +39,7 @@ function makeList(ui, { choose, point, toggle }) {
       order.map((i) => [headCell(i), ...names.map((name) => scoreCell(name, scores[name][i]))]));
     table.addEventListener("pointerleave", () => point({}));
     table.addEventListener("keydown", ({ key, target }) => {
-      if (key === "x" && target.dataset.index) toggle(spotOf(state, target.dataset.index));
+      if (key === "x" && target.dataset.index) toggle?.(spotOf(state, target.dataset.index));
     });
     const buttons = [...table.querySelectorAll("tbody button")];
     rove(table.tBodies[0], buttons, 1, (i) => buttons[i].click());

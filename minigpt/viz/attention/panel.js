@@ -66,24 +66,25 @@ function makeBars() {
   }]);
 }
 
-// The two of them, one at a time.
+// The two of them, one at a time; a single one needs no tabs.
 function makePanel(ui) {
   const element = make("section", "ae-panel");
   const tabs = make("div", "xp-row", element);
   const body = make("div", "", element);
   const views = [
-    ["lens", "Logit lens", makeLens()], ["ablation", "Without the heads", makeBars()],
-  ].map(([name, title, view]) =>
-    ({ name, view, tab: button(tabs, title, () => ui.set({ panel: name })) }));
+    ["lens", "lens", "Logit lens", makeLens],
+    ["take out", "ablation", "Without the heads", makeBars],
+  ].filter(([part]) => has(ui.state, part)).map(([, name, title, build]) =>
+    ({ name, view: build(), tab: button(tabs, title, () => ui.set({ panel: name })) }));
+  tabs.hidden = views.length < 2;
   return {
     element,
     show(s) {
-      for (const { name, view, tab } of views) {
-        tab.setAttribute("aria-pressed", name === s.panel);
-        if (name !== s.panel) continue;
-        if (body.firstChild !== view.element) body.replaceChildren(view.element);
-        view.show(s);
-      }
+      const shown = views.find(({ name }) => name === s.panel) ?? views[0];
+      for (const each of views) each.tab.setAttribute("aria-pressed", each === shown);
+      const { view } = shown;
+      if (body.firstChild !== view.element) body.replaceChildren(view.element);
+      view.show(s);
     },
   };
 }

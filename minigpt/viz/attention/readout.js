@@ -33,7 +33,7 @@ function makeReadout(ui) {
       make("p", "", element, isHeld(s, at.layer) ? "nothing: all of it is hidden." : "…");
     }
     const nats = s.surprisal[at.row - 1];
-    if (nats !== undefined) make("p", "xp-soft", element,
+    if (nats !== undefined && has(s, "lens")) make("p", "xp-soft", element,
       `Its surprise: ${nats.toFixed(2)} nats, ${percent(Math.exp(-nats))} expected.`);
     const told = best.slice(0, 3).map((i) => `${s.tokens[i]} ${percent(looks[i])}`);
     ui.say(`${first.textContent}: ${told.join(", ")}`);

@@ -259,6 +259,13 @@ def test_what_is_not_there_is_refused(model, tokenizer, text, start, message):
         AttentionExplorer(model, tokenizer, text, **start)
 
 
+@pytest.mark.parametrize("parts", [["lines", "grid"], "line", ["Lens"]])
+def test_a_part_that_is_not_there_is_named_with_those_that_are(model, tokenizer, parts):
+    names = "patterns, lines, take out, lens, scores, rollout, first token, table"
+    with pytest.raises(ValueError, match=f"there is no part '(grid|line|Lens)'; .*{names}"):
+        AttentionExplorer(model, tokenizer, TEXT, parts=parts)
+
+
 def test_a_place_can_be_set_from_python_and_must_be_there(explorer):
     explorer.row = explorer.layer = explorer.head = -1
     assert (explorer.layer, explorer.head, explorer.row) == (2, 1, explorer.shape[2] - 1)
@@ -526,6 +533,47 @@ def test_taking_heads_out_tells_the_loss_and_the_next_token(shown, explorer, exp
     shown.get_by_text("All heads back").click()
     expect(panel).to_contain_text("All heads are in place")
     assert shown.locator(".ae-out").count() == 0
+
+
+# What belongs to each part, and is not there without it.
+OF_A_PART = {
+    "patterns": ".ae-grid",
+    "lines": ".ae-lines",
+    "take out": ".ae-tools button, option[value=change]",
+    "lens": "option[value=surprise]",
+    "scores": ".ae-list",
+    "rollout": ".ae-tools :text('rollout beside')",
+    "first token": ".ae-tools :text('hide the first token')",
+    "table": ".ae-tools :text('show as table')",
+}
+
+
+@pytest.mark.parametrize("part", OF_A_PART)
+def test_one_part_alone_is_there_and_no_other(page, model, tokenizer, tmp_path, part, expect):
+    explorer = AttentionExplorer(model, tokenizer, TEXT, parts=[part])
+    explorer.to_html(tmp_path / "a.html")
+    page.goto((tmp_path / "a.html").as_uri())
+    shown = page.locator(".ae")
+    says(shown, expect, "Layer 0, head 0.")
+    found = [name for name, what in OF_A_PART.items() if shown.locator(what).count()]
+    assert found == [part]
+    assert shown.locator(".ae-panel").count() == (part in ("take out", "lens"))
+    shown.locator(".ae-token").nth(2).click()
+    says(shown, expect, "Token 2, ")
+
+
+def test_what_a_lesson_has_explained_is_enough_to_take_a_head_out(played, model, tokenizer, expect):
+    parts = ("take out", "lines", "patterns")
+    shown = played(AttentionExplorer(model, tokenizer, TEXT, parts=parts))
+    shown.locator(".ae-head").nth(3).click()
+    shown.get_by_text("Take out layer 1, head 1").click()
+    panel = shown.locator(".ae-panel")
+    expect(panel).to_contain_text("Without 1.1: the loss goes from")
+    expect(panel.get_by_role("button")).to_have_count(0)  # no tabs where there is one view
+    words = shown.inner_text().lower()
+    for unexplained in ("lens", "rollout", "induction", "duplicate", "surprise"):
+        assert unexplained not in words
+    assert shown.locator(".ae-badge:not(:empty)").count() == 0
 
 
 def test_a_new_text_is_read_as_it_is_typed(shown, explorer, expect):
