@@ -78,11 +78,11 @@ const SHEET = [
   [null, "text", (s, i) => cut(s.tokens[i], 40)],
   [null, "weight", (s, i) => shareOf(s, s.looks, i)],
   ["rollout", "rollout", (s, i) => shareOf(s, weightsOf(s, null), i)],
-  ["lens", "nats", (s, i) => (i ? s.surprises.nats[i].toFixed(2) : "–")],
+  ["lens", "nats", (s, i) => (i ? fixed(s.surprises.nats[i]) : "–")],
   ["take out", "change", (s, i) => (s.surprises.changes[i] ? signed(s.surprises.changes[i]) : "–")],
 ];
 const shareOf = (s, all, i) =>
-  (i > s.at.row || (s.hide_first && i === 0) ? "hidden" : `${(100 * all[i]).toFixed(1)} %`);
+  (i > s.at.row || (s.hide_first && i === 0) ? "hidden" : `${fixed(100 * all[i], 1)} %`);
 
 function makeSheet() {
   const element = make("div", "xp-scroll ae-sheet", null, "", { tabindex: 0 });

@@ -20,6 +20,7 @@ from minigpt.viz.attention.figure import heads_picture
 from minigpt.viz.attention.parts import CAN_BE_SHOWN, PARTS, check_parts
 from minigpt.viz.attention.reading import Reading
 from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import signed
 
 HERE = Path(__file__).parent
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
@@ -236,7 +237,7 @@ class AttentionExplorer(Explorer):
             change = sum(self.without["surprisal"]) - sum(self.surprisal)
             words += (
                 f" Without {len(self.ablated)} of the heads the loss changes by "
-                f"{change / len(self.surprisal):+.3f} nats per token."
+                f"{signed(change / len(self.surprisal))} nats per token."
             )
         return words
 

@@ -24,7 +24,7 @@ function makeList(ui, { choose, point, toggle }) {
   };
 
   const scoreCell = (name, value) => (cell) => {
-    cell.textContent = value?.toFixed(2) ?? "–";
+    cell.textContent = Number.isFinite(value) ? fixed(value) : "–";
     if (value >= CLEAR) make("span", "ae-badge-inline", cell, BADGES[name]);
   };
 

@@ -43,14 +43,14 @@ function sayLoss({ ablated, without, surprisal }) {
   const mean = (nats) => nats.reduce((sum, x) => sum + x, 0) / Math.max(nats.length, 1);
   const [before, now] = [mean(surprisal), mean(without.surprisal)];
   const names = without.heads.map(([l, h]) => `${l}.${h}`).join(", ");
-  return `Without ${cut(names, 80)}: the loss goes from ${before.toFixed(3)} to ${now.toFixed(3)} `
+  return `Without ${cut(names, 80)}: the loss goes from ${fixed(before, 3)} to ${fixed(now, 3)} `
     + `nats per token, ${signed(now - before, 3)}.`;
 }
 
 const bar = (share, kind) => (cell) => {
   cell.className = `ae-share ae-${kind}`;
   cell.style.setProperty("--share", share);
-  cell.textContent = `${(100 * share).toFixed(1)} %`;
+  cell.textContent = `${fixed(100 * share, 1)} %`;
 };
 
 function makeBars() {
