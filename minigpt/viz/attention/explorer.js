@@ -24,26 +24,34 @@ function exploring(ui) {
 }
 
 function makePrompt(ui) {
-  const element = ui.needsKernel(make("textarea", "ae-prompt", null, "", {
+  const element = make("div");
+  const area = ui.needsKernel(make("textarea", "ae-prompt", element, "", {
     "aria-label": "The text that the model reads", spellcheck: "false",
   }));
-  element.addEventListener("input", () =>
-    ui.kernel.ask("read", { text: element.value }, () => {}, 400));
+  area.addEventListener("input", () =>
+    ui.kernel.ask("read", { text: area.value }, () => {}, 400));
+  ui.failAt(element, "read");
   // No answer may replace what is being typed.
   return part(element, [(s) => [s.text], (s) => {
-    if (!ui.kernel.busy("read")) element.value = s.text;
+    if (!ui.kernel.busy("read")) area.value = s.text;
   }]);
 }
 
-// Taking heads out.
+// Taking heads out, and in the same line what comes of it.
 function makeOuts(ui, { ablate, toggle }) {
-  const element = make("div", "xp-row");
-  const out = ui.needsKernel(button(element, "", () => toggle(ui.state)));
+  const element = make("div", "xp-row ae-outs");
+  const out = ui.needsKernel(button(element, "", () => toggle(ui.state), {
+    title: "What this head hands on is set to 0",
+  }));
   ui.needsKernel(button(element, "All heads back", () => ablate([])));
-  return part(element, [always, (s) => {
-    out.textContent = `Take out layer ${s.layer}, head ${s.head}`;
-    out.setAttribute("aria-pressed", isOut(s, s));
-  }]);
+  const effect = make("p", "ae-effect", element, "", { role: "status" });
+  return part(element,
+    [always, (s) => {
+      out.textContent = `Take out layer ${s.layer}, head ${s.head}`;
+      out.setAttribute("aria-pressed", isOut(s, s));
+    }],
+    [(s) => [s.expected, s.without, s.ablated, s.surprisal, s.tokens],
+      (s) => sayEffect(effect, s)]);
 }
 
 // What is shown, and how. [part, trait, its words].
@@ -128,7 +136,8 @@ function render(context) {
   const ui = start(context, "ae", "Attention explorer");
   const can = exploring(ui);
   const tools = [...(can.toggle ? [makeOuts(ui, can)] : []), makeViews(ui)];
-  const top = [makePrompt(ui), boxed("xp-row ae-tools", ...tools), makeNotice(), makeText(can)];
+  ui.failAt(tools[0].element, "ablate", "exact", "layer");
+  const top = [makePrompt(ui), makeNotice(), makeText(can), boxed("ae-tools", ...tools)];
   const middle = makeMiddle(ui, can);
   const sheet = when((s) => s.as_table, makeSheet());
   const box = make("div", "ae-middle");

@@ -6,6 +6,7 @@ function makeList(ui, { choose, point, toggle }) {
   const scoredOn = ui.needsKernel(select(element, "on", [
     ["", "this text"], ["random", "random tokens said twice"],
   ], (value) => ui.kernel.ask("scores", { random_text: value === "random" }, () => {}, 0)));
+  ui.failAt(element, "scores");
   const listed = make("div", "xp-scroll", element);
 
   const heading = (name, title) => (cell) => {

@@ -29,6 +29,7 @@ function makeText({ choose, point, lock, lockKeys }) {
     spans = tokens.map((name, row) => {
       const span = make("bdi", "ae-token xp-code", element, cut(name), { role: "option" });
       if (name.includes("⏎")) make("br", "", element);
+      span.dataset.row = row;
       span.addEventListener("pointerenter", () => point({ row }));
       span.addEventListener("click", () => lock(row));
       return span;
