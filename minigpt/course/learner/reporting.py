@@ -20,6 +20,7 @@ BLOCK = (
     "font:var(--jp-code-font-size,13px)/1.4 var(--jp-code-font-family,monospace);color:inherit;"
     "background:rgba(128,128,128,.12)"
 )
+TOLD = "margin:4px 0;white-space:pre-line"  # several mistakes stand in a line each
 GREEN, ORANGE = "#009E73", "#D55E00"  # Okabe and Ito's: told apart by all, on light and dark
 
 
@@ -108,7 +109,7 @@ class Report:
         head = f"<strong>{sign} {escape(d.exercise)}: {words}.</strong> "
         parts = [f"<div>{head}{escape(d.message) if d.difference is None else ''}</div>"]
         if d.explanation:
-            parts.append(f'<div style="margin:4px 0">{_with_code(d.explanation)}</div>')
+            parts.append(f'<div style="{TOLD}">{_with_code(d.explanation)}</div>')
         if d.difference:
             parts.append(f'<div style="margin:4px 0">{_with_code(d.difference)}</div>')
         if d.line:
