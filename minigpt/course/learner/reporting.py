@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from minigpt.course.checking.diagnosing import Diagnosis, diagnose
-from minigpt.course.learner.home import record
+from minigpt.course.checking.remarking import BORROWED
+from minigpt.course.learner.home import home, record
 from minigpt.course.learner.keeping import keep
 from minigpt.course.learner.standalone import CannotKeep
 from minigpt.course.lessons import find
@@ -75,14 +76,23 @@ def _remember(diagnosis: Diagnosis, obj: Any) -> list[str]:
     """Write down what happened and keep a right answer; return what the learner should know."""
     notes = []
     name, exercise = diagnosis.exercise, find(diagnosis.exercise)
+    details: dict[str, Any] = {}
+    borrows = BORROWED in {remark.mark for remark in diagnosis.remarks}
     try:
         if diagnosis.passed and exercise.keep:
+            if borrows and (home() / f"{name}.py").exists():
+                raise CannotKeep("the one that you kept before stays")
             notes.append(f"{keep(name, obj)}.")
-    except CannotKeep as error:
-        notes.append(f"It was not kept for your own GPT: {error}.")
-    except OSError as error:
-        notes.append(f"It could not be kept for your own GPT: {error}.")
-    details = {"misconception": diagnosis.misconception} if diagnosis.misconception else {}
+    except (CannotKeep, OSError) as error:
+        verb = "was not" if isinstance(error, CannotKeep) else "could not be"
+        notes.append(f"It {verb} kept for your own GPT: {error}.")
+        details["kept"] = False
+    if diagnosis.misconception:
+        details["misconception"] = diagnosis.misconception
+    if len(diagnosis.misconceptions) > 1:
+        details["misconceptions"] = [either[0] for either in diagnosis.misconceptions]
+    if diagnosis.remarks:
+        details["remarks"] = {remark.mark: remark.about for remark in diagnosis.remarks}
     try:
         record("passed" if diagnosis.passed else "failed", name, **details)
     except OSError as error:
