@@ -270,7 +270,7 @@ GELU = {
         lambda x: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * 0.044715 * x**3)),
     ),
     "minus-the-cube": (
-        "You subtract the cube inside the tanh, and for large x the gate closes again. It is added.",
+        "You subtract the cube inside the tanh: for large x the gate closes again. It is added.",
         lambda x: gelu_with(x, cubic=-0.044715),
     ),
     "tanh-overflows": (
