@@ -46,13 +46,21 @@ def draw_mask(g: Generator) -> list[dict]:
     return [case(title, T) for T, title in titles.items()]
 
 
+def middle_first(g: Generator, T: int) -> Tensor:
+    """Draw 1 to T in any order, but a middle one first: a later word outbids the first word."""
+    order = torch.randperm(T, generator=g)
+    place = int((order == T // 2).nonzero())
+    order[[0, place]] = order[[place, 0]]
+    return 1.0 + order
+
+
 def loud(g: Generator, sign: int) -> list[Tensor]:
     """Draw q and k with scores beyond 10,000, all of one sign and far from one another.
 
     They are whole numbers: every order of the computation gives the same.
     """
     q = 100.0 * torch.randint(1, 5, (5, 4), generator=g)
-    k = 100.0 * (1 + torch.randperm(5, generator=g)).unsqueeze(-1).expand(5, 4)
+    k = 100.0 * middle_first(g, 5).unsqueeze(-1).expand(5, 4)
     return [q, sign * k.contiguous()]
 
 
@@ -146,7 +154,7 @@ def loud_layer(g: Generator) -> dict:
     """
     C, T, config = 8, 5, small(8, 2)
     weights, x = weights_for(CausalSelfAttention, config, g), normal(g, 1, T, C)
-    x[0, :, 0] = 1.0 + torch.randperm(T, generator=g)
+    x[0, :, 0] = middle_first(g, T)
     weights["c_attn.weight"][: 2 * C] = 0
     weights["c_attn.weight"][C : 2 * C, 0] = 100
     signs = torch.tensor([1.0, -1.0]).repeat_interleave(C // 2)
