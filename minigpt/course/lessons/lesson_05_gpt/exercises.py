@@ -10,6 +10,7 @@ from minigpt.course.lessons.lesson_05_gpt import cases
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_accounts as wrong_accounts
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_model as wrong_model
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_start as wrong_start
+from minigpt.course.lessons.lesson_05_gpt.written import WHY_TIED
 from minigpt.model import GPT
 
 EXERCISES = (
@@ -55,7 +56,10 @@ EXERCISES = (
         wrong=wrong_model.MENDED_WRONG,
     ),
     written(
-        "why_tied", "Why tie the head?", Worth(points=4, difficulty=3, importance=3, minutes=10)
+        "why_tied",
+        "Why tie the head?",
+        Worth(points=4, difficulty=3, importance=3, minutes=10),
+        WHY_TIED,
     ),
     number(
         "first_loss",
