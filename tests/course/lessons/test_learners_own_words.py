@@ -146,6 +146,4 @@ def test_what_dropout_does_is_said_plainly():
             self.dropout, self.resid_dropout = 0.0, nn.Identity()
 
     told = diagnose("CausalSelfAttention", NoDropout).difference
-    assert told.endswith(
-        "in training is 'the number itself'; it should be '0, or 4 times the number'."
-    )
+    assert told.endswith("no number is changed. It should be: it becomes 0 or 4 times itself.")
