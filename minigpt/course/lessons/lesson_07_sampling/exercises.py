@@ -50,6 +50,7 @@ EXERCISES = (
             "or the sum before it?",
             "probabilities 0.1, 0.2, 0.4, 0.3 and p = 0.65: in order 0.4, 0.3, 0.2, 0.1 (ids 2, 3, "
             "1, 0). Sums before: 0, 0.4, 0.7, 0.9. Below 0.65 are the first two: ids 2 and 3 stay.",
+            "if p is 1: the logits as they are\n"
             "order = the ids, likeliest first, in each row\n"
             "in that order: sum before = running sum of the probabilities, less the own one\n"
             "removed, in that order = sum before has reached p\n"

@@ -47,6 +47,20 @@ TEMPERATURE = {
         "is T itself.",
         lambda logits, temperature: logits / math.sqrt(temperature),
     ),
+    "small-constant": (
+        "You add a small constant to the temperature. It is above 0 already, and a very cool one "
+        "is no longer what was asked for.",
+        lambda logits, temperature: logits / (temperature + 1e-8),
+    ),
+    "never-so-cool": (
+        "You keep the temperature above a least value. It may be as small as anyone likes: divide "
+        "by the number that you are given.",
+        lambda logits, temperature: logits / max(temperature, 0.01),
+    ),
+    "always-float32": (
+        "You return float32, whatever came in. A result has the dtype of its logits.",
+        lambda logits, temperature: logits.float() / temperature,
+    ),
 }
 
 # --- top_k_filter ---
@@ -61,9 +75,11 @@ def at_least(logits, k):
     return logits.topk(min(k, logits.size(-1)), dim=-1).values[..., -1:]
 
 
-def top_k_in_place(logits, k):
-    with torch.no_grad():
-        return logits.masked_fill_(logits < at_least(logits, k), -math.inf)
+def as_nanogpt(logits, k):
+    """What many copy: for (B, V) only, and into the caller's tensor."""
+    best, _ = logits.topk(min(k, logits.size(-1)))
+    logits[logits < best[:, [-1]]] = -math.inf
+    return logits
 
 
 def over_the_first_axis(logits, k):
@@ -122,7 +138,36 @@ TOP_K = {
     ),
     "in-place": (
         "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
-        top_k_in_place,
+        lambda logits, k: logits.masked_fill_(logits < at_least(logits, k), -math.inf),
+    ),
+    "two-axes-only": (
+        "You look up the k-th logit with [:, [-1]]: that is for a table (B, V). A single row has "
+        "one axis, and with three the second one is not the vocabulary. Take it from the *last* "
+        "axis, however many stand before it: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[:, [-1]]
+        ),
+    ),
+    "two-axes-and-in-place": (
+        "Two things. You look up the k-th logit with [:, [-1]], which is for a table (B, V) only: "
+        "[..., -1:] takes it from the last axis, however many stand before it. And you write -inf "
+        "into the caller's own tensor: return a new one.",
+        as_nanogpt,
+    ),
+    "threshold-without-its-axis": (
+        "Your thresholds have lost the last axis: (B,) instead of (B, 1). PyTorch lays them along "
+        "the vocabulary, which fails, or in a square table compares each row with the others' "
+        "thresholds. Keep the axis: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[..., -1]
+        ),
+    ),
+    "threshold-of-the-last-row": (
+        "You take the *last row* of the k best instead of each row's last one. Counting from the "
+        "end goes along the first axis unless you say which: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[-1, ..., -1:]
+        ),
     ),
     "large-number-below-zero": (
         "You set the others to a number far below 0. That is almost a ban. Minus infinity is one, "
@@ -162,10 +207,16 @@ def top_p_with(
     numbers=in_double,
     cut=lambda total, own, p: total - own >= p,
     carry=put_back,
+    special=True,
 ):
-    """Return a top-p filter with one step replaced: numbers are added up in order, then cut."""
+    """Return a top-p filter with one step replaced: numbers are added up in order, then cut.
+
+    special: at p = 1 everything stays, as it should.
+    """
 
     def top_p(logits, p):
+        if special and p == 1:
+            return logits
         places = order(logits)
         own = numbers(logits.gather(-1, places))
         return keep(logits, ~carry(cut(own.cumsum(dim=-1), own, p), places))
@@ -176,6 +227,43 @@ def top_p_with(
 def share_of_the_best(logits, p):
     probabilities = logits.softmax(dim=-1)
     return keep(logits, probabilities >= p * probabilities.amax(dim=-1, keepdim=True))
+
+
+def first_to_reach(logits, p):
+    """Row by row: everything behind the first place where the sum reaches p is cut off."""
+    ordered, order = logits.sort(dim=-1, descending=True)
+    kept = torch.zeros_like(logits, dtype=torch.bool)
+    sums = ordered.softmax(dim=-1).cumsum(dim=-1).reshape(-1, logits.size(-1))
+    for row, ids, those in zip(sums, order.reshape(sums.shape), kept.view(sums.shape)):
+        those[ids[: (row >= p).nonzero()[0] + 1]] = True
+    return keep(logits, kept)
+
+
+def one_row_only(logits, p):
+    """Cuts by ids along the first axis, as for a single row."""
+    if p == 1:
+        return logits
+    ordered, order = logits.sort(dim=-1, descending=True)
+    removed = F.pad(ordered.softmax(dim=-1).cumsum(dim=-1) > p, (1, -1))
+    result = logits.clone()
+    result[order[removed]] = -math.inf
+    return result
+
+
+def along_axis_1(logits, p):
+    """Sorts along the last axis, and carries back along axis 1."""
+    if p == 1:
+        return logits
+    ordered, order = logits.sort(dim=-1, descending=True)
+    removed = F.pad(ordered.softmax(dim=-1).cumsum(dim=-1) > p, (1, -1))
+    return keep(logits, ~removed.scatter(1, order, removed))
+
+
+ROUNDED = (
+    "At p = 1 everything stays, but yours cuts tokens off. There are 24 bits to a number in "
+    "float32: the running sum is rounded to 1, or past it, long before the last small probability "
+    "is added. No comparison mends that. Take p = 1 out before you begin."
+)
 
 
 def kept_by(logits, p):
@@ -269,6 +357,44 @@ TOP_P = {
         "You compare each probability with p times the largest. That is another filter, min-p. "
         "Here p is about the *sum*.",
         share_of_the_best,
+    ),
+    "in-place": (
+        "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
+        lambda logits, p: logits.masked_fill_(~kept_by(logits.detach(), p), -math.inf),
+    ),
+    "first-that-reaches": (
+        "You look for the first place where the sum reaches p. At p = 1 there may be none, since "
+        "rounding can leave the last sum at 0.9999999, or it comes too early. There everything "
+        "stays: take p = 1 out before you begin.",
+        first_to_reach,
+    ),
+    "rounded-at-one": (ROUNDED, top_p_with(numbers=as_given, special=False)),
+    "rounded-at-one-shifted": (
+        ROUNDED,
+        top_p_with(
+            numbers=as_given, cut=lambda total, own, p: F.pad(total > p, (1, -1)), special=False
+        ),
+    ),
+    "rounded-at-one-counted": (
+        ROUNDED,
+        top_p_with(
+            numbers=as_given, cut=lambda total, own, p: F.pad(total >= p, (1, -1)), special=False
+        ),
+    ),
+    "one-row-only": (
+        "You cut with the ids of the tokens along the *first* axis. With one row that is the "
+        "vocabulary; with several it is the texts. Make a mask (..., V) and carry it back with "
+        "scatter along the last axis.",
+        one_row_only,
+    ),
+    "axis-1": (
+        "You carry the mask back along axis 1. That is the vocabulary only for (B, V): a single "
+        "row has no axis 1, and with three axes it is time. Count from the end: -1.",
+        along_axis_1,
+    ),
+    "over-the-first-axis": (
+        "You sort and add up along the first axis, that of the texts. A row is the *last* axis.",
+        lambda logits, p: top_p_filter(logits.movedim(0, -1), p).movedim(-1, 0),
     ),
 }
 
@@ -372,6 +498,19 @@ SAMPLE = {
         "Draw them as the statement says, without a dtype.",
         lambda logits, generator: sample(logits, generator, dtype=logits.dtype),
     ),
+    "darts-without-their-axis": (
+        "Your darts are (B,), and PyTorch lays them along the vocabulary: that fails, or in a "
+        "square table throws every row's dart at all. They need an axis: (B, 1).",
+        lambda logits, generator: passed(
+            in_double(logits), torch.rand(logits.size(0), generator=generator)
+        ),
+    ),
+    "a-dart-for-each-token": (
+        "You throw a dart for each token. One decides for a row: draw (B, 1) of them.",
+        lambda logits, generator: passed(
+            in_double(logits), torch.rand(logits.shape, generator=generator)
+        ),
+    ),
 }
 
 # --- entropy ---
@@ -424,6 +563,17 @@ ENTROPY = {
     "surprise-of-the-best": (
         "You return the surprise at the likeliest token. Entropy is the mean over all of them.",
         lambda logits: -logits.log_softmax(dim=-1).amax(dim=-1),
+    ),
+    "over-the-first-axis": (
+        "Your probabilities sum to 1 along the first axis, that of the texts. A row is the *last* "
+        "axis: (..., V).",
+        lambda logits: weighed(logits.movedim(0, -1)).sum(dim=-1),
+    ),
+    "constant-too-large": (
+        "You add a constant before the logarithm. With many tokens each probability is small, and "
+        "yours is no longer small beside them. Give a token of probability 0 the term 0, and leave "
+        "the others alone.",
+        lambda logits: -(logits.softmax(dim=-1) * (logits.softmax(dim=-1) + 1e-5).log()).sum(-1),
     ),
 }
 
