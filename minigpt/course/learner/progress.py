@@ -73,7 +73,7 @@ class Progress:
         done = sum(s.state == "passed" for s in self.standings)
         count = sum(s.state != "written" for s in self.standings)
         earned, possible = self.points()
-        hints = sum(s.hints for s in self.standings)
+        hints = sum(s.hints for s in self.standings if s.state != "written")
         text = f"{done} of {count} exercises passed, {earned} of {possible} points, hints: {hints}."
         if self.next is None:
             return f"{text} All done: the GPT is yours."

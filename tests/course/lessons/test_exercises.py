@@ -20,6 +20,7 @@ from minigpt.course.lessons import all_exercises
 ROOT = Path(__file__).parents[3]
 SEEDS = range(20)
 EXERCISES = all_exercises()
+MARKED = {name: e for name, e in EXERCISES.items() if e.marking}
 CHECKED = {name: e for name, e in EXERCISES.items() if e.kind != "written"}
 LESSONS = sorted({exercise.lesson for exercise in EXERCISES.values()})
 # Others build on these: the names and what they take.
@@ -111,6 +112,14 @@ def test_it_says_what_it_is_worth(name):
     assert 1 <= exercise.importance <= 5
     assert 1 <= exercise.minutes <= 120
     assert exercise.title
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_an_answer_in_words_can_be_marked_by_someone_alone(name):
+    told = MARKED[name].marking
+    assert sum(points for points, _ in told.checklist) == MARKED[name].points
+    assert len(told.checklist) >= 3 and told.weak_points < MARKED[name].points / 2
+    assert min(len(text.split()) for text in (told.weak, told.lacks, told.good)) > 25
 
 
 @pytest.mark.parametrize("name", CHECKED)
