@@ -15,6 +15,7 @@ from minigpt.course.exercise.kinds import Worth, account, bug, function, number,
 from minigpt.course.lessons.lesson_06_training import cases
 from minigpt.course.lessons.lesson_06_training import misconceptions_loss as wrong
 from minigpt.course.lessons.lesson_06_training import misconceptions_steps as wrong_steps
+from minigpt.course.lessons.lesson_06_training.written import WHY_WARM_UP
 
 EXERCISES = (
     function(
@@ -176,5 +177,10 @@ EXERCISES = (
         reference=cases.plan_run,
         wrong=wrong_steps.PLAN_RUN,
     ),
-    written("why_warm_up", "Why warm up?", Worth(points=3, difficulty=2, importance=3, minutes=8)),
+    written(
+        "why_warm_up",
+        "Why warm up?",
+        Worth(points=3, difficulty=2, importance=3, minutes=8),
+        WHY_WARM_UP,
+    ),
 )

@@ -29,6 +29,18 @@ def by_log_sum(summed, looked_up, targets):
     return (log_sum - looked_up.gather(-1, targets[..., None])[..., 0]).mean()
 
 
+def with_constant(constant: float) -> tuple[str, Callable]:
+    return (
+        "You add a small constant before the logarithm, or keep the probability above it. It hides "
+        f"the infinity, and no surprise can be larger than about {-math.log(constant):.0f} nats "
+        "any more: a model that is sure and wrong gets off lightly. Work with log-probabilities "
+        "instead.",
+        lambda logits, targets: of_probabilities(logits.softmax(dim=-1) + constant, targets),
+    )
+
+
+USUAL_CONSTANTS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20)
+
 CROSS_ENTROPY = {
     "overflow": (
         "Right for small logits. But the exponential of 10,000 is larger than any floating-point "
@@ -44,12 +56,7 @@ CROSS_ENTROPY = {
         "sum minus the target's logit.",
         lambda logits, targets: of_probabilities(logits.softmax(dim=-1), targets),
     ),
-    "small-constant": (
-        "You add a small constant before the logarithm. It hides the infinity, and no surprise can "
-        "be larger than about 20 nats any more: a model that is sure and wrong gets off lightly. "
-        "Work with log-probabilities instead.",
-        lambda logits, targets: of_probabilities(logits.softmax(dim=-1) + 1e-9, targets),
-    ),
+    **{f"small-constant-{c:g}": with_constant(c) for c in USUAL_CONSTANTS},
     "one-maximum-for-all": (
         "You subtract the largest logit of the whole batch. A row that lies far below it becomes "
         "all zeros, and the logarithm of 0 is infinite. Each row needs its own maximum.",
@@ -71,6 +78,25 @@ CROSS_ENTROPY = {
         "You add up the surprises of each text and average over texts only. A longer window would "
         "look worse. Divide by all B × T targets.",
         lambda logits, targets: nats(logits, targets).sum(dim=1).mean(),
+    ),
+    "summed-over-texts": (
+        "You add up the surprises over the texts and average over positions only. A larger batch "
+        "would look worse. Divide by all B × T targets.",
+        lambda logits, targets: nats(logits, targets).sum(dim=0).mean(),
+    ),
+    "mean-over-the-vocabulary": (
+        "Your mean goes over the vocabulary, too: B × T × V numbers, most of them 0. There are "
+        "B × T targets, and so many surprises.",
+        lambda logits, targets: nats(logits, targets).mean() / logits.size(-1),
+    ),
+    "no-mean": (
+        "You return the surprise at each place, (B, T). The loss is one number: their mean.",
+        nats,
+    ),
+    "vocabulary-in-the-middle": (
+        "PyTorch's function wants the vocabulary on axis 1. With (B, T, V) it takes time for the "
+        "vocabulary, and stops. Flatten both to rows, or write it by hand, as you were asked to.",
+        lambda logits, targets: F.cross_entropy(logits, targets),
     ),
     "sign": (
         "Your loss is below 0: it is the mean log-probability. Training makes the loss small, so "
@@ -137,18 +163,20 @@ CROSS_ENTROPY = {
 def adamw(
     w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8, *, corrected=True, inside=False,
     root=True, l2=False, rate=True, squares=True, late=False, old_m=False, old_v=False, fixed=False,
-    late_n=0, swapped=False, sign=1,
+    late_n=0, swapped=False, sign=1, early=False, plain=False,
 ):  # fmt: skip
     """AdamW with one thing wrong."""
     before, n = (m, v), n + late_n
     betas = (0.9, 0.99) if fixed else betas[::-1] if swapped else betas
     g = g + weight_decay * w if l2 else g
     m = betas[0] * m + (1 - betas[0]) * g
-    v = betas[1] * v + (1 - betas[1]) * (g if squares else m) ** 2
+    v = betas[1] * v + (1 - betas[1]) * (g if plain else (g if squares else m) ** 2)
     m_hat, v_hat = (before[0] if old_m else m), (before[1] if old_v else v)
-    if corrected:
-        m_hat, v_hat = m_hat / (1 - betas[0] ** n), v_hat / (1 - betas[1] ** n)
+    rest = 1 - betas[1] ** n
+    m_hat = m_hat / (1 - betas[0] ** n) if corrected in (True, "m") else m_hat
+    v_hat = v_hat / rest if corrected in (True, "v") else v_hat
     size = (v_hat + eps).sqrt() if inside else (v_hat.sqrt() if root else v_hat) + eps
+    size = (v.sqrt() + eps) / math.sqrt(rest) if early else size
     shrink = 1 - (0 if l2 else weight_decay * (lr if rate else 1))
     if late:
         return (w - lr * m_hat / size) * shrink, m, v
@@ -181,6 +209,32 @@ ADAMW = {
         "Your epsilon is under the root. For tiny gradients that makes the divisor 0.0001 instead "
         "of 0.00000001, and the weights hardly move. Take the root, then add it.",
         partial(adamw, inside=True),
+    ),
+    "epsilon-before-the-correction": (
+        "You add epsilon to the root of v, and correct both together. So epsilon is divided as "
+        "well, and in the first steps it weighs ten times as much. Correct v, take the root, and "
+        "add it last.",
+        partial(adamw, early=True),
+    ),
+    "no-epsilon": (
+        "You divide by the root alone. A weight that has never had a gradient is then 0 / 0, which "
+        "is not a number. That is what epsilon is for.",
+        lambda *state, eps=1e-8, **more: adamw(*state, eps=0.0, **more),
+    ),
+    "only-m-corrected": (
+        "You correct m and not v. In the first steps the divisor is far too small, and the step "
+        "far too large. Both begin at 0; correct both.",
+        partial(adamw, corrected="m"),
+    ),
+    "only-v-corrected": (
+        "You correct v and not m. In the first steps m is far too small, and so is the step. Both "
+        "begin at 0; correct both.",
+        partial(adamw, corrected="v"),
+    ),
+    "gradient-not-squared": (
+        "Your v averages the gradients themselves. Those below 0 have no root. It should average "
+        "their squares.",
+        partial(adamw, plain=True),
     ),
     "no-root": (
         "You divide by the average square. A square of 0.001 is a millionth: the step would be "
@@ -316,6 +370,18 @@ PARAMETER_GROUPS = {
         "way of walking through a model gives each tensor once?",
         groups_by(matrix, lambda model: trainable(model, remove_duplicate=False)),
     ),
+    "by-name": (
+        "You go by names: what is called bias, or stands in a LayerNorm called ln. Others choose "
+        "other names. Go by the number of dimensions.",
+        groups_by(lambda name, weight: "bias" not in name and "ln_" not in name),
+    ),
+    "names-not-parameters": (
+        "Your groups hold names. An optimizer changes tensors: put in the parameters themselves.",
+        lambda model, weight_decay: [
+            {"params": [n for n, w in trainable(model) if matrix(n, w)], "weight_decay": 0.1},
+            {"params": [n for n, w in trainable(model) if not matrix(n, w)], "weight_decay": 0.0},
+        ],
+    ),
 }
 
 # --- lr_schedule ---
@@ -324,7 +390,7 @@ PARAMETER_GROUPS = {
 def schedule(
     step, *, max_lr, min_lr, warmup_steps, max_steps, plus=1, last=0, clamp=True, to=None,
     shape=lambda f: (1 + math.cos(math.pi * f)) / 2, offset=True, between=None, end=0, slower=0,
-    from_minimum=False,
+    from_minimum=False, ahead=0,
 ):  # fmt: skip
     """The schedule with one thing wrong."""
     floor = min_lr if to is None else to
@@ -335,7 +401,7 @@ def schedule(
         return floor
     start = warmup_steps if offset else 0
     base = floor if between is None else between
-    return base + (max_lr - base) * shape((step - start) / (max_steps + end - start))
+    return base + (max_lr - base) * shape((step + ahead - start) / (max_steps + end - start))
 
 
 def shape_only(step, *, min_lr, **plan):
@@ -427,6 +493,16 @@ LR_SCHEDULE = {
         "Your warm-up divides by warmup_steps + 1, so its last step stays below max_lr. Some "
         "programs do that; the rule here divides by warmup_steps.",
         partial(schedule, slower=1),
+    ),
+    "whole-division": (
+        "You divide with //, which drops what comes after the point: f is 0 until the very end, "
+        "and the rate never comes down. A share needs /.",
+        partial(schedule, shape=lambda f: (1 + math.cos(math.pi * math.floor(f))) / 2),
+    ),
+    "a-step-ahead": (
+        "Your cosine is one step ahead. step + 1 is for the warm-up only: f is 0 *at* warmup_steps "
+        "and 1 at max_steps.",
+        partial(schedule, ahead=1),
     ),
 }
 
