@@ -7,6 +7,7 @@ from minigpt.course.exercise.calls.sampling import call_with_dice
 from minigpt.course.exercise.calls.training import call_evaluation
 from minigpt.course.exercise.kinds import Worth, account, bug, function, number
 from minigpt.course.lessons.lesson_07_sampling import cases
+from minigpt.course.lessons.lesson_07_sampling import misconceptions_draws as wrong_draws
 from minigpt.course.lessons.lesson_07_sampling import misconceptions_filters as wrong
 from minigpt.course.lessons.lesson_07_sampling import misconceptions_writing as wrong_writing
 
@@ -74,7 +75,7 @@ EXERCISES = (
         ),
         answer=0.8,
         within=0.004,
-        wrong=wrong.CHANCE,
+        wrong=wrong_draws.CHANCE,
         case="temperature 0.5, then top-p 0.9",
     ),
     function(
@@ -92,7 +93,7 @@ EXERCISES = (
         draw=cases.draw_sample,
         call=call_with_dice,
         reference=cases.sample_next_token,
-        wrong=wrong.SAMPLE,
+        wrong=wrong_draws.SAMPLE,
         keep=False,
     ),
     function(
@@ -110,7 +111,7 @@ EXERCISES = (
         ),
         draw=cases.draw_entropy,
         reference=cases.entropy,
-        wrong=wrong.ENTROPY,
+        wrong=wrong_draws.ENTROPY,
         keep=False,
     ),
     function(

@@ -134,6 +134,17 @@ def strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     model.load_state_dict({n: t.t() if n.endswith(CONV1D) else t for n, t in tensors.items()})
 
 
+def names_counted(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Assert that there are as many names as in the model's state, then look each of them up."""
+    state = model.state_dict()
+    named = {name: tensor for name, tensor in tensors.items() if not name.endswith(MASKS)}
+    assert len(named) == len(state)
+    for name, tensor in named.items():
+        fitted = tensor.t() if name.endswith(CONV1D) else tensor
+        assert fitted.shape == state[name].shape
+        state[name].copy_(fitted)
+
+
 def not_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     named = {n: t.t() if n.endswith(CONV1D) else t for n, t in tensors.items()}
     model.load_state_dict(named, strict=False)
@@ -257,6 +268,11 @@ LOAD_WRONG = {
         "You leave the names to load_state_dict, which wants exactly the model's: with the prefix, "
         "with the head and without masks. Bring the file's names into that form first.",
         strictly,
+    ),
+    "names-counted": (
+        "You insist on as many names as the model's state has. It names the head as well, and most "
+        "files do not, since it is the token table. And all names may lack the prefix.",
+        names_counted,
     ),
     "not-strict": (
         "strict=False takes every file: what does not match is left out without a word, and that "
