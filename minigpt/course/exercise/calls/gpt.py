@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of, gradients
-from minigpt.course.exercise.calls.modules import PARAMETERS
+from minigpt.course.exercise.calls.functions import BESIDE, INPUTS, changes, copy_of, gradients
+from minigpt.course.exercise.calls.modules import PARAMETERS, persistent_buffers
 from minigpt.model import GPT
 
 HEAD, TABLE = "lm_head.weight", "transformer.wte.weight"
@@ -47,7 +47,7 @@ def call_gpt(gpt_class: type[nn.Module], case: dict) -> dict[str, Any]:
     seen["head and token table"] = "one parameter" if one else "two parameters"
     kept = model_config(model) == case["config"]
     seen["what your model keeps as model.config"] = "its config" if kept else "something else"
-    return seen | run_gpt(model, case)
+    return seen | {BESIDE: persistent_buffers(model)} | run_gpt(model, case)
 
 
 def model_config(model: nn.Module) -> dict | None:
