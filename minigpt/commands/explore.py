@@ -12,7 +12,7 @@ from minigpt.commands.lab import lab_command, serve
 from minigpt.commands.verify import find_file
 from minigpt.config import PRESETS
 from minigpt.files import read_text
-from minigpt.tokenizer import END_OF_TEXT, checked_text
+from minigpt.tokenizer import checked_text
 
 STORY = (
     "Once upon a time there was a curious fox named Ruby, who lived in a teapot. "
@@ -50,23 +50,14 @@ METADATA = {
 }
 
 
-def prompt_line(prompt: str | None, model: str) -> str:
-    """Write a prompt as Python; our own models have seen <|endoftext|> before every text.
-
-    >>> prompt_line("Once", "storyteller")
-    '"<|endoftext|>" + \\'Once\\''
-    """
-    is_gpt2 = model in PRESETS
-    prompt = (SENTENCE if is_gpt2 else STORY) if prompt is None else checked_text(prompt)
-    return repr(prompt) if is_gpt2 else f'"{END_OF_TEXT}" + {prompt!r}'
-
-
 def cells(model: str, prompt: str | None) -> list[tuple[str, str]]:
     """Return the kind and source of each cell of the notebook."""
     show = "viz.{}(model, tokenizer, prompt)"
+    usual = SENTENCE if model in PRESETS else STORY
+    prompt = repr(usual if prompt is None else checked_text(prompt))
     return [
         ("markdown", TITLE.format(name=Path(model).name)),
-        ("code", LOAD.format(model=model, prompt=prompt_line(prompt, model))),
+        ("code", LOAD.format(model=model, prompt=prompt)),
         ("markdown", HEADS),
         ("code", show.format("AttentionExplorer")),
         ("markdown", CHANCES),

@@ -48,7 +48,7 @@ def test_the_notebook_names_its_kernel_model_and_prompt(tmp_path, served, capsys
     assert str(file) in capsys.readouterr().out
     assert nbformat.read(file, as_version=4).metadata.kernelspec.name == "python3"
     assert "from_pretrained('storyteller')" in code_of(file)[0]
-    assert prompt_in(file) == "<|endoftext|>A red kite"
+    assert prompt_in(file) == "A red kite"
     for cell in code_of(file):
         compile(cell, "cell", "exec")
 
@@ -77,14 +77,14 @@ def test_any_prompt_comes_back_as_it_was(tmp_path, served, monkeypatch, prompt):
 
     monkeypatch.setattr(sys, "stdin", Pipe)
     file = run(tmp_path, "-")
-    assert prompt_in(file) == "<|endoftext|>" + prompt
+    assert prompt_in(file) == prompt
     assert "\u202e" not in file.read_text(encoding="utf-8")  # nothing on the page runs backwards
 
 
-def test_gpt2_is_prompted_without_a_mark_in_front():
-    assert eval(explore.prompt_line("A kite", "gpt2")) == "A kite"
-    assert eval(explore.prompt_line(None, "gpt2")) == explore.SENTENCE
-    assert eval(explore.prompt_line(None, "storyteller")) == "<|endoftext|>" + explore.STORY
+def test_each_model_has_a_prompt_of_its_own_if_none_is_given(tmp_path, served):
+    assert prompt_in(run(tmp_path / "ours")) == explore.STORY
+    sources = [source for _, source in explore.cells("gpt2", None)]
+    assert repr(explore.SENTENCE) in sources[1]
 
 
 def test_the_same_request_finds_its_notebook_with_the_outputs_it_has_now(tmp_path, served):

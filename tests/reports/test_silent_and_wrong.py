@@ -13,11 +13,13 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import nn
 
 from minigpt import GPT, GPTConfig, Tokenizer, from_pretrained, generate, load_data, train
+from minigpt.commands.generate import write_sample
 from minigpt.pretrained import save_pretrained
 from minigpt.sampling import next_token_distribution, stream
 from minigpt.speed import quantize
 from minigpt.tokenizer import END_OF_TEXT, encode_prompt
 from minigpt.tokenizer.gpt2_files import read_gpt2_file
+from minigpt.viz import AttentionExplorer, SamplingExplorer
 
 SIZES = GPTConfig(vocab_size=300, block_size=16, n_layer=1, n_head=2, n_embd=16)
 
@@ -323,3 +325,14 @@ def test_another_librarys_model_is_told_the_way_here(model, what, rows):
     }[what]()
     with pytest.raises(ValueError, match=r"model is a .*from_pretrained"):
         generate(other, rows, 3)
+
+
+@pytest.mark.parametrize("prompt", ["Once upon", f"{END_OF_TEXT}Once upon", ""])
+def test_explorers_read_a_prompt_as_generate_does(prompt, capsys):
+    model, tokenizer = from_pretrained("storyteller", verbose=False)
+    ids = encode_prompt(prompt, tokenizer)
+    assert AttentionExplorer(model, tokenizer, prompt)._reading.ids == ids
+    assert SamplingExplorer(model, tokenizer, prompt)._texts.tree.prompt == ids
+    write_sample(model, tokenizer, prompt, 8, temperature=0)
+    told = generate(model, torch.tensor([ids]), 8, temperature=0)[0, len(ids) :]
+    assert capsys.readouterr().out == prompt + tokenizer.decode(told) + "\n"

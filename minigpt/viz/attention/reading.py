@@ -24,7 +24,7 @@ from minigpt.interpret import (
 )
 from minigpt.interpret.patterns import pack_patterns
 from minigpt.model import GPT
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels, token_labels
 
@@ -81,9 +81,7 @@ class Reading:
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
         check_pair(model, tokenizer)
-        ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
-        if not ids:
-            raise ValueError("the text is empty; give at least one word to read")
+        ids = encode_prompt(text, tokenizer)
         most, self.notice = most_tokens(model), ""
         if len(ids) > most:
             self.notice = f"The text has {len(ids):,} tokens; the first {most:,} are shown."

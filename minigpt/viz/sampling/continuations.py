@@ -16,7 +16,7 @@ from minigpt.sampling import (
     top_k_filter,
     top_p_filter,
 )
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels
 from minigpt.viz.sampling.token_tree import TokenTree
@@ -61,13 +61,7 @@ class Continuations:
 
     def _planted(self, prompt: str) -> TokenTree:
         """Return a tree of nothing but a prompt."""
-        ids = self._encode(prompt)
-        if not ids:
-            raise ValueError("the prompt is empty; write at least one token to start from")
-        return TokenTree(prompt, ids)
-
-    def _encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, frozenset(self.tokenizer.special_tokens))
+        return TokenTree(prompt, encode_prompt(prompt, self.tokenizer))
 
     @torch.no_grad()
     def _run(self, context: tuple[int, ...]) -> Tensor:
@@ -127,7 +121,7 @@ class Continuations:
 
     def write(self, text: str) -> None:
         """Choose the tokens of a text, one after the other."""
-        tree, ids = self.tree, self._encode(text)
+        tree, ids = self.tree, self.tokenizer.encode(text, "all")
         if len(ids) > MOST_STEPS:  # each costs a run of the model
             raise ValueError(f"that is {len(ids)} tokens; write at most {MOST_STEPS} at a time")
         for token in ids:

@@ -35,7 +35,8 @@ HOSTILE = "<script>alert(1)</script>\u202egnol <b>&amp;</b> 🦊 a\x00b\n'\" $\\
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return Tokenizer.train(TEXT * 4, vocab_size=275)
+    # Without a mark that would come first: what is typed is what is read.
+    return Tokenizer.train(TEXT * 4, vocab_size=274, special_tokens=[])
 
 
 def make_model(tokenizer, block_size=320, n_layer=3, n_head=2, n_embd=32):
