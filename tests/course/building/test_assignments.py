@@ -11,7 +11,8 @@ import pytest
 
 from minigpt.course.building import assignments
 from minigpt.course.building.assignments import ANSWER, TODO, exercise_path
-from minigpt.course.building.notebooks import BuildError, notebook_path
+from minigpt.course.building.notebooks import notebook_path
+from minigpt.course.building.reading import BuildError
 from minigpt.course.lessons import all_exercises
 
 ROOT = Path(__file__).parents[3]
