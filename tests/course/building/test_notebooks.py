@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from minigpt.course.building import notebooks
 from minigpt.course.building.notebooks import build, check, read_source
-from minigpt.course.building.reading import BuildError, find_sources
 from minigpt.course.building.outputs import WIDGET_NOTE, WIDGET_VIEW, settle, strip_png_text
+from minigpt.course.building.reading import BuildError, find_sources
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -65,6 +65,7 @@ def draw_embed(g: Generator) -> list[dict]:
         case("two batch dimensions", ids(2, 3, 4), wte, wpe),
         case("not contiguous", ids(4, 3).T, wte, wpe),
         case("float64", ids(2, 4), wte.double(), wpe.double(), gradients="wte wpe"),
+        case("numbers of very different size", ids(2, 4), wte * 10_000, wpe / 100),
         case("no ids at all", ids(2, 0), wte, wpe),
     ]
 
