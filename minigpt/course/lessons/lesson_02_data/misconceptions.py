@@ -295,12 +295,6 @@ GET_BATCH_IN_INT64 = {
         "There are N - T starts, from 0 to N - T - 1.",
         batch_with(starts=lambda n, T, B, generator: draws(n - T + 1, B, generator)),
     ),
-    "one-start-too-many, cut": (
-        "Your largest start is one too large: a window at N - T has no target for its last token, "
-        "its row of y comes out shorter, and stack refuses. There are N - T starts, from 0 to "
-        "N - T - 1.",
-        batch_of_slices(1),
-    ),
     "numpy-dice": (
         "You draw with NumPy, and the generator is not used: the same seed gives another batch "
         "each time. Draw with torch.randint, and pass the generator on.",
@@ -349,6 +343,12 @@ GET_BATCH_IN_INT64 = {
 # The lesson's own get_batch converts nothing, so each mistake also comes together with this one.
 GET_BATCH = {
     **GET_BATCH_IN_INT64,
+    "one-start-too-many, cut": (
+        "Your largest start is one too large: a window at N - T has no target for its last token, "
+        "its row of y comes out shorter, and stack refuses. There are N - T starts, from 0 to "
+        "N - T - 1.",
+        batch_of_slices(1),
+    ),
     "dtype-kept": (
         "x and y keep the type of data. Files hold small integers to save space; PyTorch's loss "
         "wants int64. Convert both.",
