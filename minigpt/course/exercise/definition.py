@@ -54,7 +54,10 @@ class Marking:
     def hints(self) -> tuple[str, str, str]:
         """Return the checklist, the weak answer with its mark, and the good one, as texts."""
         total = sum(points for points, _ in self.checklist)
-        checklist = "\n".join(f"- {points:g}: {told}" for points, told in self.checklist)
+        checklist = "\n".join(
+            f"- {points:g} {'points' if points > 1 else 'point'}: {told}"
+            for points, told in self.checklist
+        )
         mark = f"It earns {self.weak_points:g} of {total:g}. {self.lacks}"
         return checklist, f"{self.weak}\n\n{mark}", self.good
 

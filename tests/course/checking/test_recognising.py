@@ -48,7 +48,7 @@ def test_what_a_known_mistake_leaves_unexplained_is_told_besides(seed):
 
     diagnosis = diagnose("merge", merge, seed)
     assert diagnosis.misconceptions == (("order-ignored",),) and not diagnosis.certain
-    assert "of the 4 cases that went wrong" in diagnosis.explanation
+    assert "of the 5 cases that went wrong" in diagnosis.explanation
     assert "There is more to it: no ids at all: It raised IndexError" in diagnosis.explanation
 
 

@@ -12,7 +12,7 @@ BELOW_THE_FLOOR = Marking(
         ),
         (
             1,
-            "Two different mistakes that lower the loss *below* the floor, such as: targets not "
+            "Two different mistakes that lower the loss below the floor, such as: targets not "
             "shifted, or a model that sees the token it is to predict; stories of the training "
             "among the held-out ones; filling counted in the mean; loss per character or in "
             "another unit, told as nats per token. Half for one.",
@@ -32,7 +32,7 @@ BELOW_THE_FLOOR = Marking(
     ),
     weak_points=0,
     lacks=(
-        '"Impossible" comes without a reason. Overfitting lowers the loss on the *training* '
+        '"Impossible" comes without a reason. Overfitting lowers the loss on the training '
         "stories; on held-out ones it raises it, unless they are the same stories, and that would "
         "have been the answer. A wrong learning rate makes a loss worse, never better than the "
         "floor. And no test is named: the loss on held-out stories is what was measured."
