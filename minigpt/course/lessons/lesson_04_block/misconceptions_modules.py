@@ -127,11 +127,6 @@ MLP = {
         "With config.bias=False the linear layers should have no bias. Yours always have one.",
         changed(Thinker, always_bias=True),
     ),
-    "bias-always, no-dropout": (
-        "Two settings are not used. With config.bias=False the linear layers have no bias; yours "
-        "always have one. And config.dropout acts in training, on the result.",
-        changed(Thinker, always_bias=True, dropped=()),
-    ),
     "dropout-of-a-half": (
         "Your dropout is 0.5, nn.Dropout's own default, whatever config.dropout says. Hand it on.",
         changed(Thinker, rate=0.5),
