@@ -120,6 +120,16 @@ def start_of_matrices(model):
             nn.init.xavier_uniform_(parameter)
 
 
+def count_tables_and_matrices(config):
+    C = config.n_embd
+    return 2 * config.vocab_size * C + config.block_size * C + config.n_layer * 12 * C * C
+
+
+def flops_seen_only(config, T):
+    C, L = config.n_embd, config.n_layer
+    return 2 * L * 12 * C * C + 2 * L * T * C
+
+
 OWN = {
     "norm_by_powers": ("layer_norm", norm_by_powers, "mean-of-squares-minus-squared-mean"),
     "norm_by_sums": ("layer_norm", norm_by_sums, "mean-of-squares-minus-squared-mean"),
@@ -130,6 +140,8 @@ OWN = {
     "bends_last": ("MLP", BendsLast, "bend-after-the-projection"),
     "adds_twice": ("Block", AddsTwice, "input-added-twice"),
     "with_loss": ("GPT", WithLoss, "logits-and-loss"),
+    "tables": ("count_parameters", count_tables_and_matrices, "head-twice, matrices-only"),
+    "seen_only": ("flops_per_token", flops_seen_only, "head-forgotten, scores-only"),
     "first_loss": ("first_loss", 10.97, "with-the-lift, 10.97"),
 }
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from minigpt.course.exercise.mistakes import in_pairs
+
 
 def normalised(x: Tensor, eps: float, dims: int | tuple[int, ...] = -1, correction: int = 0):
     """Subtract the mean and divide by the spread, along any axes."""
@@ -321,7 +323,7 @@ BLOCK_PARAMETERS = {
     "weights-only": (
         "You count the four matrices and nothing else. Two LayerNorms have a weight each, and with "
         "bias=True the linear layers and the LayerNorms have biases.",
-        lambda n_embd, bias: 12 * n_embd**2,
+        partial(_count, norms=0, biases=0),
     ),
     "bias-ignored": (
         "You count the biases always. With bias=False there are none: only matrices and the two "
@@ -335,19 +337,19 @@ BLOCK_PARAMETERS = {
     ),
     "c-attn-not-threefold": (
         "You count c_attn as C by C. It makes query, key and value: C by 3C.",
-        lambda n_embd, bias: _count(n_embd, bias, attn=2, biases=7),
+        partial(_count, attn=2, biases=7),
     ),
     "no-biases-of-linear-layers": (
         "The linear layers' biases are missing. Each has as many as it has outputs: 3C, C, 4C, C.",
-        lambda n_embd, bias: _count(n_embd, bias, biases=0),
+        partial(_count, biases=0),
     ),
     "biases-of-inputs": (
         "A linear layer has one bias for each *output*. c_fc has 4C of them, c_attn 3C.",
-        lambda n_embd, bias: _count(n_embd, bias, biases=7),
+        partial(_count, biases=7),
     ),
     "no-norms": (
         "The LayerNorms are missing: two of them, each with a weight and (with bias=True) a bias.",
-        lambda n_embd, bias: _count(n_embd, bias, norms=0),
+        partial(_count, norms=0),
     ),
     "norms-without-bias": (
         "The LayerNorms' biases are missing. With bias=True each has a weight *and* a bias: C "
@@ -361,15 +363,15 @@ BLOCK_PARAMETERS = {
     ),
     "final-norm-counted": (
         "You count a third LayerNorm. A block has two; ln_f stands behind all the blocks, once.",
-        lambda n_embd, bias: _count(n_embd, bias, norms=3),
+        partial(_count, norms=3),
     ),
     "half-mlp": (
         "You count one matrix of the MLP. There are two, C by 4C and 4C by C.",
-        lambda n_embd, bias: _count(n_embd, bias, mlp=4, biases=8),
+        partial(_count, mlp=4, biases=8),
     ),
     "one-norm": (
         "A block has two LayerNorms, one before each part. You count one.",
-        lambda n_embd, bias: _count(n_embd, bias, norms=1),
+        partial(_count, norms=1),
     ),
     "norms-keep-their-bias": (
         "With bias=False the LayerNorms have no bias either. You still count theirs.",
@@ -377,14 +379,15 @@ BLOCK_PARAMETERS = {
     ),
     "no-attention-projection": (
         "Attention's second layer, c_proj, is missing: another C by C.",
-        lambda n_embd, bias: _count(n_embd, bias, attn=3, biases=8),
+        partial(_count, attn=3, biases=8),
     ),
     "mlp-not-widened": (
         "You count the MLP's matrices as C by C. Its hidden row is four times as wide: C by 4C and "
         "4C by C.",
-        lambda n_embd, bias: _count(n_embd, bias, mlp=2, biases=6),
+        partial(_count, mlp=2, biases=6),
     ),
 }
+BLOCK_PARAMETERS |= in_pairs(BLOCK_PARAMETERS)
 
 # --- block_multiplications ---
 
