@@ -96,6 +96,15 @@ class AddsTwice(Block):
         return x + y
 
 
+class DropsAlways(GPT):
+    def forward(self, idx):
+        x = self.transformer.wte(idx) + self.transformer.wpe(torch.arange(idx.size(1)))
+        x = F.dropout(x, self.config.dropout)
+        for block in self.transformer.h:
+            x = block(x)
+        return self.lm_head(self.transformer.ln_f(x))
+
+
 class WithLoss(GPT):
     def forward(self, idx, targets=None):
         logits = super().forward(idx)
@@ -139,6 +148,7 @@ OWN = {
     "strict": ("CausalSelfAttention", StrictlyEarlier, "strict-mask"),
     "bends_last": ("MLP", BendsLast, "bend-after-the-projection"),
     "adds_twice": ("Block", AddsTwice, "input-added-twice"),
+    "drops_always": ("GPT", DropsAlways, "dropout-always"),
     "with_loss": ("GPT", WithLoss, "logits-and-loss"),
     "tables": ("count_parameters", count_tables_and_matrices, "head-twice, matrices-only"),
     "seen_only": ("flops_per_token", flops_seen_only, "head-forgotten, scores-only"),

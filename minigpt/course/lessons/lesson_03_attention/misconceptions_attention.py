@@ -46,6 +46,10 @@ def _along(axis, x):
     return torch.stack([torch.stack(rows[:end]).mean(0) for end in range(1, len(rows) + 1)], axis)
 
 
+def _running(axis, x):
+    return x.cumsum(dim=axis) / _counting(1, x.size(axis) + 1)
+
+
 def _mean_of_means(x):
     rows = [x[..., 0, :]]
     for row in x.unbind(-2)[1:]:
@@ -94,12 +98,13 @@ CAUSAL_AVERAGE = {
         lambda x: x.cumsum(dim=-1) / torch.arange(1, x.size(-1) + 1),
     ),
     **{
-        f"along-axis-{axis}": (
+        f"along-axis-{axis}{how}": (
             f"You average along axis {axis}. With other leading axes, or none, that is not time: "
             "count from the end, where time is axis -2.",
-            partial(_along, axis),
+            partial(average, axis),
         )
         for axis in (0, 1)
+        for how, average in (("", _along), (", running sum", _running))
     },
     "mean-of-means": (
         "You average the row with the *average* before it, half and half. So the last words count "
