@@ -71,6 +71,16 @@ EVENLY = (
     "Your weights are spread evenly between two bounds. GPT-2 draws from the normal distribution: "
     "most near zero, a few far out."
 )
+
+
+def pytorchs_own(model: nn.Module) -> None:
+    """Start each layer as PyTorch's layer of that kind starts by itself."""
+    for module in model.modules():
+        for kind in (nn.Linear, nn.Embedding, nn.LayerNorm):
+            if isinstance(module, kind):
+                kind.reset_parameters(module)
+
+
 NOT_SHRUNK = (
     " And the two c_proj of each block write to the residual stream, so they start smaller: 0.02 "
     "divided by the root of 2L."
@@ -135,6 +145,16 @@ START_WRONG = {
         "Only matrices and tables get their start. LayerNorms and biases are as they were before: "
         "a LayerNorm's weight starts at 1, every bias at 0.",
         starter(norm=untouched, bias=untouched),
+    ),
+    "not-in-place": (
+        "Every parameter is as it was before. `parameter = ...` gives a name to a new tensor and "
+        "leaves the model alone: write into it, with nn.init or in-place methods such as normal_.",
+        starter(untouched, untouched, untouched, untouched),
+    ),
+    "pytorchs-own": (
+        "This is the start that PyTorch's layers have by themselves: uniform matrices and biases, "
+        "tables of spread 1. GPT-2's matrices and tables are normal with spread 0.02.",
+        pytorchs_own,
     ),
     "places-half-as-wide": (
         "Your place table starts at 0.01, as in OpenAI's own code. In this exercise it starts at "
