@@ -11,12 +11,14 @@ from torch.nn import functional as F
 from minigpt.course.exercise.mistakes import changed
 from minigpt.course.lessons.lesson_03_attention.misconceptions_attention import (
     ATTENTION_WEIGHTS,
-    MERGE_HEADS,
     by_head_size,
+    unscaled,
+)
+from minigpt.course.lessons.lesson_03_attention.misconceptions_heads import (
+    MERGE_HEADS,
     every_nth_channel,
     merged_as_it_lies,
     reshaped_at_once,
-    unscaled,
 )
 from minigpt.model import attention_pattern, causal_mask, merge_heads, split_heads
 
