@@ -231,8 +231,8 @@ check("bigram_loss", bigram_loss)
 # ## The loss of knowing nothing
 #
 # A model with GPT-2's vocabulary of 50,257 tokens gives every token the same probability, always.
-# What is its loss, in nats per token? Put a number into `uniform_loss`, right to two decimals. You
-# may compute it. It is the first number to look for when a training starts.
+# What is its loss, in nats per token? Put a number into `uniform_loss`, rounded to two decimals or
+# finer. You may compute it. It is the first number to look for when a training starts.
 
 # %% solution="uniform_loss"
 uniform_loss = None
@@ -298,7 +298,7 @@ check("batch_loss", batch_loss)
 # so nobody has to predict it.
 #
 # What is the best loss that a model can reach on new stories, in nats per token? Put a number into
-# `story_floor`, right to three decimals. You may compute it.
+# `story_floor`, rounded to three decimals or finer. You may compute it.
 
 # %% solution="story_floor"
 story_floor = None

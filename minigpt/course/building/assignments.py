@@ -28,16 +28,16 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from minigpt.course.building.command import command
 from minigpt.course.building.notebooks import (
-    BuildError,
-    command,
     differences,
+    keep_what_varies,
     notebook_path,
     read_source,
     run_notebook,
     write_notebook,
 )
-from minigpt.course.building.outputs import keep_varying_outputs
+from minigpt.course.building.reading import BuildError
 from minigpt.course.building.words import good_answer, marking_cell
 from minigpt.course.exercise import KINDS, Exercise
 from minigpt.course.lessons import all_exercises, find
@@ -112,6 +112,8 @@ def assemble(source: Path, text_of: Callable[[NotebookNode], str]) -> NotebookNo
         elif role == "exercise":
             heading, _, rest = cell.source.partition("\n")
             cell.source = f"{heading}\n{facts(exercise)}\n{rest}"
+        elif role == "check":  # whatever the notebook calls `check` by now
+            cell.source = f"from minigpt.course import check\n\n{cell.source}"
         del cell.metadata[role]
         cell.metadata["nbgrader"] = _grading(role, exercise)
         cell.id = cell.metadata["nbgrader"]["grade_id"]
@@ -176,8 +178,7 @@ def build(source: Path, fresh: bool = False) -> Path:
     solutions, target = assemble(source, solved), notebook_path(source)
     exercises = assemble(source, stripped)
     run_notebook(solutions, target)
-    if target.exists() and not fresh:
-        keep_varying_outputs(solutions, nbformat.read(target, as_version=4))
+    keep_what_varies(solutions, target, fresh)
     write_notebook(solutions, target)
     write_notebook(exercises, exercise_path(source))
     return target

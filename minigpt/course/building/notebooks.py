@@ -18,15 +18,12 @@ Such a cell keeps the output that is already in the notebook as long as its code
 it stay as they are. `build --fresh` renews it.
 """
 
-import argparse
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import jupytext
@@ -35,7 +32,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
+from minigpt.course.building.command import command
 from minigpt.course.building.outputs import VARIES, digest, keep_varying_outputs, settle
+from minigpt.course.building.reading import BuildError, read_notebook, read_text
 from minigpt.course.learner.home import VARIABLE
 from minigpt.files import atomic_write
 
@@ -56,10 +55,6 @@ CELL_TIMEOUT = 600  # seconds; a whole lesson takes less
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class BuildError(Exception):
-    """A notebook that cannot be built; the message names the notebook, the cell and the reason."""
-
-
 def notebook_path(source: Path) -> Path:
     """Return where the notebook of a source belongs: one folder up, under the same name.
 
@@ -69,18 +64,6 @@ def notebook_path(source: Path) -> Path:
     return source.parent.parent / f"{source.stem}.ipynb"
 
 
-def find_sources(folder: Path, names: list[str] | None = None) -> list[Path]:
-    """Return the sources below `folder` in order, or only those with the given names.
-
-    Raises ValueError for a name that has no source.
-    """
-    found = {path.stem: path for path in sorted((folder / "src").glob("*.py"))}
-    for name in names or []:
-        if name not in found:
-            raise ValueError(f"no lesson {name!r} in {folder / 'src'}; it has: {', '.join(found)}")
-    return [found[name] for name in names or found]
-
-
 def read_source(source: Path) -> NotebookNode:
     """Read a py:percent source as a notebook without outputs.
 
@@ -88,7 +71,7 @@ def read_source(source: Path) -> NotebookNode:
     """
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
     seen = Counter()
-    text = source.read_text(encoding="utf-8")
+    text = read_text(source)
     for number, cell in enumerate(jupytext.reads(text, fmt="py:percent").cells):
         # jupytext notes here how many blank lines followed the cell.
         for key in [key for key in cell.metadata if key.startswith("lines_to_")]:
@@ -113,10 +96,18 @@ def build(source: Path, fresh: bool = False) -> Path:
     target = notebook_path(source)
     notebook = read_source(source)
     run_notebook(notebook, target)
-    if target.exists() and not fresh:
-        keep_varying_outputs(notebook, nbformat.read(target, as_version=4))
+    keep_what_varies(notebook, target, fresh)
     write_notebook(notebook, target)
     return target
+
+
+def keep_what_varies(notebook: NotebookNode, target: Path, fresh: bool) -> None:
+    """Take over the outputs that vary from the notebook that was there, if one is."""
+    if target.exists() and not fresh:
+        try:
+            keep_varying_outputs(notebook, read_notebook(target))
+        except BuildError as error:
+            print(f"{error}; it is built anew", file=sys.stderr)
 
 
 def write_notebook(notebook: NotebookNode, target: Path) -> None:
@@ -136,7 +127,10 @@ def differences(wanted: NotebookNode, target: Path, was_run: bool) -> list[str]:
     """Return what differs between a wanted notebook and the one on disk, outputs aside."""
     if not target.exists():
         return [f"{target} is missing"]
-    committed = nbformat.read(target, as_version=4)
+    try:
+        committed = read_notebook(target)
+    except BuildError as error:
+        return [str(error)]
     problems = []
     if committed.metadata != wanted.metadata:
         problems.append(f"{target}: the notebook's metadata is not the builder's")
@@ -182,31 +176,6 @@ def _run_cell(client: NotebookClient, cell: NotebookNode, number: int, where: st
         raise BuildError(f"{where} failed.\n{TERMINAL_COLOUR.sub('', str(error))}") from None
     except ValueError as error:
         raise BuildError(f"{where}: {error}\n\n{cell.source}") from None
-
-
-def command(
-    module: str, folder: str, build: Callable, check: Callable, arguments: list[str] | None
-) -> int:
-    """Build or check the notebooks of a folder as the command line asks; return the exit status."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}")
-    parser.add_argument("action", choices=("build", "check"))
-    parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
-    parser.add_argument("--fresh", action="store_true", help="renew the outputs that vary, too")
-    options = parser.parse_args(arguments)
-    try:
-        sources = find_sources(Path(folder), options.names)
-        if options.action == "check":
-            problems = [problem for source in sources for problem in check(source)]
-            print("\n".join(problems) or f"{len(sources)} sources and their notebooks agree.")
-            return 1 if problems else 0
-        for source in sources:
-            start = time.perf_counter()
-            path = build(source, options.fresh)
-            print(f"{path}  {time.perf_counter() - start:.0f} s", flush=True)
-    except (BuildError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,16 +14,14 @@ from itertools import groupby
 from pathlib import Path
 from statistics import median
 
-import nbformat
 from nbformat import NotebookNode
 
 from minigpt.course.building.notebooks import (
-    BuildError,
     check,
-    find_sources,
     notebook_path,
     read_source,
 )
+from minigpt.course.building.reading import BuildError, find_sources, read_notebook
 from minigpt.viz.kit.tables import Shown, table
 
 WORDS_BELOW = 40  # median words of a prose cell: below this
@@ -122,11 +120,14 @@ def report(sources: list[Path]) -> tuple[Shown, list[str]]:
     """Return the table of the lessons, and all their faults."""
     rows, faults = [], []
     for source in sources:
-        if stale := check(source):
-            cells, found = read_source(source).cells, [f"build it first: {stale[0]}"]
-        else:
-            cells = nbformat.read(notebook_path(source), as_version=4).cells
-            found = find_faults(cells)
+        try:
+            if stale := check(source):
+                cells, found = read_source(source).cells, [f"build it first: {stale[0]}"]
+            else:
+                cells = read_notebook(notebook_path(source)).cells
+                found = find_faults(cells)
+        except BuildError as error:
+            cells, found = [], [str(error)]
         rows.append([*measure(cells), len(found)])
         faults += [f"{source.stem}: {fault}" for fault in found]
     return table(rows, COLUMNS, rows=[source.stem for source in sources]), faults
@@ -138,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="such as 03_attention; all when left out")
     try:
         shown, faults = report(find_sources(Path("notebooks"), parser.parse_args(arguments).names))
-    except (BuildError, ValueError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 1
     print(shown, *faults, sep="\n")

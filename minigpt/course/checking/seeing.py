@@ -40,7 +40,7 @@ class TooLong(BaseException):
 
 @contextlib.contextmanager
 def fresh_torch() -> Iterator[None]:
-    """Use torch's own defaults, one thread and a fixed seed inside; put back what was outside.
+    """Use torch's own defaults, one thread and fixed seeds inside; put back what was outside.
 
     Two threads that wait for each other beside a busy neighbour take 100 times as long as one.
     """
@@ -55,6 +55,8 @@ def fresh_torch() -> Iterator[None]:
     if threads != 1:
         torch.set_num_threads(1)
     torch.random.default_generator.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
     try:
         yield
     finally:

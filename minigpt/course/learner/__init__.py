@@ -1,8 +1,8 @@
 """What a learner has: checks of their answers, parts that passed, hints, progress, and a folder.
 
 Begin with `reporting.py`. `keeping.py` makes a right answer a file that stands alone
-(`standalone.py`), `using.py` hands it out, and `old_names.py` reads what was kept before modules
-moved. Names are looked up on first use.
+(`sources.py`, `standalone.py`), `using.py` hands it out, and `old_names.py` reads what was kept
+before modules moved. Names are looked up on first use.
 """
 
 from minigpt import lazy

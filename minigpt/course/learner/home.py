@@ -11,16 +11,20 @@ import time
 from pathlib import Path
 
 VARIABLE = "MINIGPT_MYGPT"  # names another folder
+SUBMISSIONS = {"submitted", "autograded", "feedback"}  # nbgrader's: .../student/assignment
 
 
 def home() -> Path:
     """Return the learner's folder: mygpt/ beside notebooks/ and exercises/, or where you are.
 
-    It need not exist yet. The environment variable MINIGPT_MYGPT names another one.
+    It need not exist yet. The environment variable MINIGPT_MYGPT names another one. A submission
+    that nbgrader runs or keeps has its own: it never finds a neighbour's, nor its teacher's.
     """
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser()
     here = Path.cwd()
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde" or SUBMISSIONS & {*here.parts[-3:-2]}:
+        return here / "mygpt"
     for folder in (here, *here.parents):
         if (folder / "notebooks").is_dir() and (folder / "exercises").is_dir():
             return folder / "mygpt"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from minigpt.course.checking.diagnosing import diagnose
 from minigpt.course.learner.home import home
-from minigpt.course.learner.standalone import CannotKeep, standalone_source
+from minigpt.course.learner.sources import CannotKeep
+from minigpt.course.learner.standalone import standalone_source
 from minigpt.course.learner.using import load
 from minigpt.files import atomic_write
 
@@ -34,11 +36,8 @@ def keep(name: str, obj: Any) -> str:
     trial = home() / f".trial.{os.getpid()}.py"  # two notebooks may keep at the same time
     _write(trial, source)
     try:
-        kept = load(name, trial)
-        if not (diagnosis := diagnose(name, kept)).passed:
+        if not (diagnosis := diagnose(name, _loaded_there(name, trial))).passed:
             raise CannotKeep(f"on its own, outside this notebook, it fails: {diagnosis.message}")
-    except (Exception, SystemExit) as error:
-        raise CannotKeep(str(error)) from None
     finally:
         trial.unlink(missing_ok=True)
     version = _put_away(path) + 1
@@ -47,6 +46,21 @@ def keep(name: str, obj: Any) -> str:
     if not (package := home() / "__init__.py").exists():
         _write(package, PACKAGE)
     return f"It is a part of your own GPT: {place}"
+
+
+def _loaded_there(name: str, path: Path) -> Callable:
+    """Return what stands for a part and loads it where it is first called: in the check's process.
+
+    So what its file prints or warns of comes to nobody, and it may do anything but keep us waiting.
+    """
+    loaded: list[Any] = []
+
+    def part(*args: Any, **kwargs: Any) -> Any:
+        if not loaded:
+            loaded.append(load(name, path))
+        return loaded[0](*args, **kwargs)
+
+    return part
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from minigpt.course.checking.diagnosing import Diagnosis, diagnose
 from minigpt.course.checking.remarking import BORROWED
 from minigpt.course.learner.home import home, record
 from minigpt.course.learner.keeping import keep
-from minigpt.course.learner.standalone import CannotKeep
+from minigpt.course.learner.sources import CannotKeep
 from minigpt.course.lessons import find
 from minigpt.viz.kit.tables import shell_of_notebook
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import linecache
 import math
 import symtable
 import sys
-import textwrap
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
@@ -20,22 +18,11 @@ from typing import Any
 import torch
 
 from minigpt.course.checking.seeing import LIBRARIES, OURS
+from minigpt.course.learner.sources import CannotKeep, Definition, assignment, definition
 from minigpt.course.learner.using import given
 
-
-class CannotKeep(ValueError):
-    """A right answer whose source cannot stand alone in a file; the message says why."""
-
-
-def _parsed(text: str) -> ast.AST:
-    try:
-        return ast.parse(text)
-    except SyntaxError:  # a cell with a line of IPython's own, such as %timeit
-        kept = [("pass" if line.startswith(("%", "!")) else line) for line in text.splitlines()]
-        try:
-            return ast.parse("\n".join(kept))
-        except SyntaxError:
-            raise CannotKeep("its cell holds more than Python; give it a cell of its own") from None
+LONGEST = 10_000  # characters of a constant in a kept file
+FEW = 64  # numbers of a tensor in a kept file
 
 
 def _names_used(node: ast.AST) -> Iterator[str]:
@@ -51,33 +38,6 @@ def _names_used(node: ast.AST) -> Iterator[str]:
         for symbol in scope.get_symbols():
             if symbol.is_referenced() if outermost else symbol.is_global():
                 yield symbol.get_name()
-
-
-def _definition(obj: Any) -> tuple[ast.AST, str, dict[str, Any]]:
-    """Return the syntax tree of a function or class, its text, and the names it can see."""
-    function = inspect.unwrap(obj) if callable(obj) else obj
-    if inspect.isclass(obj):
-        methods = [inspect.unwrap(m) for m in vars(obj).values() if isinstance(m, FunctionType)]
-        if not methods:
-            raise CannotKeep(f"{obj.__name__} has no method whose source could be found")
-        function = methods[0]
-    if not isinstance(function, FunctionType):
-        raise CannotKeep(f"it is a {type(obj).__name__}, not a function or class with a source")
-    code = function.__code__
-    lines = linecache.getlines(code.co_filename)
-    wanted = (ast.ClassDef,) if inspect.isclass(obj) else (ast.FunctionDef,)
-    text = "".join(lines)
-    for node in ast.walk(_parsed(text)):
-        if (
-            isinstance(node, wanted)
-            and node.name == (obj if inspect.isclass(obj) else function).__name__
-        ):
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            if first <= code.co_firstlineno <= node.end_lineno:
-                own = textwrap.dedent("".join(lines[first - 1 : node.end_lineno])).rstrip()
-                return node, own, function.__globals__
-    advice = "; write it with def" if function.__name__ == "<lambda>" else ""
-    raise CannotKeep(f"the source of {obj.__name__} cannot be found{advice}")
 
 
 def _is_library(name: Any, module: Any) -> bool:
@@ -114,56 +74,111 @@ def _importable(used: str, value: Any) -> tuple[str, str] | None:
     return (min(homes, key=len), used) if homes else None
 
 
-def _add_used(used: str, value: Any, user: str, imports: dict, values: dict, pieces: dict) -> None:
+def _literal(value: Any) -> str | None:
+    """Return Python's own text of a constant: numbers, texts, and tuples, lists, dicts of them.
+
+    >>> _literal({"a": (1, 2.5)}), _literal(object())
+    ("{'a': (1, 2.5)}", None)
+    """
+    if type(value) in (bool, int, str, bytes, type(None)):
+        return repr(value)
+    if type(value) is float:
+        return repr(value) if math.isfinite(value) else f'float("{value}")'
+    if type(value) is dict:
+        items = [(_literal(key), _literal(item)) for key, item in value.items()]
+        whole = all(None not in pair for pair in items)
+        return "{" + ", ".join(f"{k}: {v}" for k, v in items) + "}" if whole else None
+    if type(value) in (tuple, list, set):
+        inside = [_literal(item) for item in value]
+        if None in inside or value == set():
+            return "set()" if value == set() else None
+        text = ", ".join(inside)
+        ends = {list: "[]", set: "{}", tuple: "()"}[type(value)]
+        return ends[0] + text + "," * (type(value) is tuple and len(value) == 1) + ends[1]
+    return None
+
+
+def _tensor(value: Any) -> str | None:
+    """Return the text of a small tensor of plain numbers."""
+    if type(value) is not torch.Tensor or value.numel() > FEW or value.requires_grad:
+        return None
+    return f"torch.tensor({_literal(value.tolist())}, dtype={value.dtype})"
+
+
+def _add_used(used: str, value: Any, user: str, names: dict, kept: Kept) -> None:
+    """Add what a name stands for to what is kept, before the piece that uses it."""
     if isinstance(value, ModuleType):
-        imports[f"import {value.__name__}" + ("" if used == value.__name__ else f" as {used}")] = (
-            None
-        )
+        alias = "" if used == value.__name__ else f" as {used}"
+        kept.imports[f"import {value.__name__}{alias}"] = None
     elif id(value) in given:
-        imports["from minigpt.course import part"] = None
-        values[f'{used} = part("{given[id(value)][0]}")'] = None
-    elif type(value) in (bool, int, float, str, bytes, type(None)):
-        infinite = isinstance(value, float) and not math.isfinite(value)
-        values[f"{used} = " + (f'float("{value}")' if infinite else repr(value))] = None
+        kept.imports["from minigpt.course import part"] = None
+        kept.values[f'{used} = part("{given[id(value)][0]}")'] = None
+    elif text := _literal(value):
+        if len(text) > LONGEST:
+            size = f"{user} uses {used}, a {type(value).__name__} of {len(text):,} characters"
+            raise CannotKeep(f"{size}; make it inside {user}")
+        kept.values[f"{used} = {text}"] = None
     elif isinstance(value, (torch.dtype, torch.device)):
-        imports["import torch"] = None
-        values[f"{used} = torch.{repr(value).removeprefix('torch.')}"] = None
+        kept.imports["import torch"] = None
+        kept.values[f"{used} = torch.{repr(value).removeprefix('torch.')}"] = None
+    elif text := _tensor(value):
+        kept.imports["import torch"] = None
+        kept.values[f"{used} = {text}"] = None
     elif found := _importable(used, value):
         module, qualified = found
         same = "" if qualified == used else f" as {used}"
-        imports[f"from {module} import {qualified}{same}"] = None
+        kept.imports[f"from {module} import {qualified}{same}"] = None
+    elif line := assignment(used, names):
+        _add_names(line, used, kept)
+        kept.pieces[line.text] = None
     elif isinstance(inspect.unwrap(value), (FunctionType, type)):
-        own = _collect(value, imports, values, pieces)
+        own = _collect(value, used, names, kept)
         if own != used:
-            pieces[f"{used} = {own}"] = None
+            kept.pieces[f"{used} = {own}"] = None
     elif used != "check":
-        raise CannotKeep(f"{user} uses {used}, a {type(value).__name__} that lives in the notebook")
+        what = f"{user} uses {used}, a {type(value).__name__} that lives in the notebook"
+        raise CannotKeep(f"{what}; make it inside {user}, or pass it in")
 
 
-def _collect(obj: Any, imports: dict, values: dict, pieces: dict) -> str:
+def _add_names(found: Definition, name: str, kept: Kept) -> None:
+    for used in _names_used(found.node):
+        if used in found.names and used != name:
+            _add_used(used, found.names[used], name, found.names, kept)
+
+
+def _collect(obj: Any, name: str, names: dict | None, kept: Kept) -> str:
     """Add the source of a function or class, after that of what it uses; return its name."""
-    node, text, names = _definition(obj)
-    if text in pieces:
-        return node.name
+    found = definition(obj, names)
+    own = getattr(found.node, "name", name)  # a lambda has none
+    text = f"{own} = {found.text}" if isinstance(found.node, ast.Lambda) else found.text
+    if text in kept.pieces:
+        return own
     inner = inspect.unwrap(obj)  # what stands below the decorators
     if isinstance(inner, FunctionType) and set(inner.__code__.co_freevars) - {"__class__"}:
-        raise CannotKeep(f"{node.name} uses variables of the function around it")
-    pieces[text] = None  # so that two functions which call each other end
-    for used in _names_used(node):
-        if used in names and names[used] is not obj:
-            _add_used(used, names[used], node.name, imports, values, pieces)
-    del pieces[text]  # and now behind what it uses
-    pieces[text] = None
-    return node.name
+        raise CannotKeep(f"{own} uses variables of the function around it; pass them in")
+    kept.pieces[text] = None  # so that two functions which call each other end
+    for used in _names_used(found.node):
+        if used in found.names and found.names[used] is not obj:
+            _add_used(used, found.names[used], own, found.names, kept)
+    del kept.pieces[text]  # and now behind what it uses
+    kept.pieces[text] = None
+    return own
+
+
+class Kept:
+    """What a kept file will hold, in its order; each a dict, used as an ordered set."""
+
+    def __init__(self) -> None:
+        self.imports: dict[str, None] = {}
+        self.values: dict[str, None] = {}
+        self.pieces: dict[str, None] = {}
 
 
 def standalone_source(name: str, obj: Any) -> str:
     """Return source that defines `name` as `obj` with all that it uses. Raises CannotKeep."""
-    imports: dict[str, None] = {}  # all three used as ordered sets
-    values: dict[str, None] = {}
-    pieces: dict[str, None] = {}
-    own = _collect(obj, imports, values, pieces)
+    kept = Kept()
+    own = _collect(obj, name, None, kept)
     if own != name:
-        pieces[f"{name} = {own}"] = None
-    groups = ["\n".join(imports), "\n".join(values), *pieces]
+        kept.pieces[f"{name} = {own}"] = None
+    groups = ["\n".join(kept.imports), "\n".join(kept.values), *kept.pieces]
     return "\n\n\n".join(filter(None, groups)) + "\n"

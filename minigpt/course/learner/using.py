@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import linecache
 import re
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -105,7 +106,10 @@ def load(name: str, path: Path) -> Any:
     module = ModuleType(f"mygpt.{name}")
     module.__file__ = str(path)
     linecache.checkcache(str(path))
-    run_renewed(importlib.util.decode_source(path.read_bytes()), str(path), vars(module))
+    source = importlib.util.decode_source(path.read_bytes())
+    with warnings.catch_warnings():  # they came with the learner's own cell
+        warnings.simplefilter("ignore")
+        run_renewed(source, str(path), vars(module))
     if not hasattr(module, name):
         raise AttributeError(f"{path.name} defines no {name}")
     return getattr(module, name)

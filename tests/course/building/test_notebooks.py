@@ -11,8 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from minigpt.course.building import notebooks
-from minigpt.course.building.notebooks import BuildError, build, check, find_sources, read_source
+from minigpt.course.building.notebooks import build, check, read_source
 from minigpt.course.building.outputs import WIDGET_NOTE, WIDGET_VIEW, settle, strip_png_text
+from minigpt.course.building.reading import BuildError, find_sources
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from minigpt.course.building import rhythm
-from minigpt.course.building.notebooks import find_sources
+from minigpt.course.building.reading import find_sources
 
 ROOT = Path(__file__).parents[3]
 SOURCES = find_sources(ROOT / "notebooks")

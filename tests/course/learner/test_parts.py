@@ -10,7 +10,8 @@ from minigpt.course.learner import keeping, using
 from minigpt.course.learner.home import home
 from minigpt.course.learner.keeping import keep
 from minigpt.course.learner.reporting import check
-from minigpt.course.learner.standalone import CannotKeep, _parsed, standalone_source
+from minigpt.course.learner.sources import CannotKeep, parsed
+from minigpt.course.learner.standalone import standalone_source
 from minigpt.course.learner.using import my_parts, part
 from minigpt.model import GPT
 
@@ -125,13 +126,27 @@ def test_what_cannot_stand_alone_passes_but_is_not_kept(mygpt, capsys):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("table = [1]\ndef causal_mask(T):\n    return table\n", "uses table, a list"),
-        ("causal_mask = lambda T: T\n", "source of <lambda> cannot be found"),
+        (
+            "net = t.nn.Linear(1, 1)\ndef causal_mask(T):\n    return net\n",
+            "uses net, a Linear that lives in the notebook; make it inside causal_mask",
+        ),
+        (
+            "text = list(range(9_999))\ndef causal_mask(T):\n    return text\n",
+            "uses text, a list of 58,884 characters; make it inside",
+        ),
+        (
+            "made = [t.arange(T) for T in range(3)]\ndef causal_mask(T):\n    return made[T]\n",
+            "uses made, a list that lives in the notebook",
+        ),
+        (
+            "def outer(n):\n    return lambda T: T + n\ncausal_mask = outer(1)\n",
+            "source of a lambda cannot be found; write it with def",
+        ),
     ],
 )
 def test_why_a_part_cannot_be_kept_is_said(source, words):
     with pytest.raises(CannotKeep, match=words):
-        standalone_source("causal_mask", notebook(source)["causal_mask"])
+        standalone_source("causal_mask", notebook("import torch as t\n" + source)["causal_mask"])
 
 
 @pytest.mark.parametrize(
@@ -192,6 +207,31 @@ def test_the_folder_can_be_named(mygpt):
         "from torch import ones, tril\ndef causal_mask(T):\n    return tril(ones(T, T)).bool()\n",
         "never = float('-inf')\nkind = t.bool\ndef causal_mask(T):\n"
         "    return (t.full((T, T), never).triu(1) == 0).to(kind)\n",
+        # constants of the notebook: plain ones, and what one quick call makes
+        "TURNED = ('a', ('b', 2.5, float('inf')))\nSIZES = {'T': [1, 2], 0: {3}}\n"
+        "def causal_mask(T):\n    assert TURNED[1][2] > SIZES['T'][1] and 3 in SIZES[0]\n"
+        "    return t.ones(T, T).tril().bool()\n",
+        "import re\nWORD = re.compile(r'\\w+')\nzero = t.tensor([0, 1], dtype=t.int32)[:1]\n"
+        "def causal_mask(T):\n    assert WORD.match('ab') and zero.dtype == t.int32\n"
+        "    return t.ones(T, T).tril().bool()\n",
+        "def low(x, k):\n    return x.tril(k)\nlower = partial(low, k=0)\n"
+        "def causal_mask(T):\n    return lower(t.ones(T, T)).bool()\n",
+        # lambdas, as a helper and as the answer
+        "rows = lambda T: t.arange(T)[:, None]\ncolumns = lambda T: t.arange(T)\n"
+        "def causal_mask(T):\n    return columns(T) <= rows(T)\n",
+        "one = 1\ncausal_mask = lambda T: t.ones(T, T).tril().bool() & (one == 1)\n",
+        # classes whose methods were generated, and one without any
+        "@dataclass(frozen=True)\nclass Size:\n    T: int\n    more: int = 0\n"
+        "def causal_mask(T):\n    return t.ones(Size(T).T, T).tril().bool()\n",
+        "@dataclass\nclass Size:\n    T: int\n\n    def ones(self):\n"
+        "        return t.ones(self.T, self.T)\n"
+        "def causal_mask(T):\n    return Size(T).ones().tril().bool()\n",
+        "class Size(NamedTuple):\n    T: int\n"
+        "def causal_mask(T):\n    return t.ones(Size(T).T, T).tril().bool()\n",
+        "Size = namedtuple('Size', 'T')\n"
+        "def causal_mask(T):\n    return t.ones(Size(T).T, T).tril().bool()\n",
+        "class Kind(Enum):\n    LOWER = 0\n"
+        "def causal_mask(T):\n    return t.ones(T, T).tril(Kind.LOWER.value).bool()\n",
         # a helper with the name of one of Python's own, and a counter
         "def sorted(x):\n    return x\ndef causal_mask(T):\n"
         "    return sorted(t.arange(T)) <= t.arange(T)[:, None]\n",
@@ -200,14 +240,18 @@ def test_the_folder_can_be_named(mygpt):
     ],
 )
 def test_honest_code_of_many_kinds_is_kept(mygpt, source):
-    start = "import torch as t\nfrom functools import lru_cache, wraps\n"
+    start = (
+        "import torch as t\nfrom functools import lru_cache, partial, wraps\n"
+        "from collections import namedtuple\nfrom dataclasses import dataclass\n"
+        "from enum import Enum\nfrom typing import NamedTuple\n"
+    )
     keep("causal_mask", notebook(start + source)["causal_mask"])
     assert part("causal_mask").__module__ == "mygpt.causal_mask"
 
 
 def test_blank_lines_beside_a_magic_are_no_obstacle():
     cell = "%matplotlib inline\ndef f(x):\n\n    y = x\n\n    return y\n"
-    assert [node.name for node in _parsed(cell).body if hasattr(node, "name")] == ["f"]
+    assert [node.name for node in parsed(cell).body if hasattr(node, "name")] == ["f"]
 
 
 def test_a_kept_file_that_is_no_utf8_is_put_away_as_it_is(mygpt):

@@ -107,6 +107,7 @@ def draw_count_pairs(g: Generator) -> list[dict]:
 
 def draw_merge(g: Generator) -> list[dict]:
     ids = torch.randint(3, (40,), generator=g).tolist()
+    large = torch.randint(1000, 1003, (40,), generator=g).tolist()  # each an object of its own
     case = Cases("ids", "pair", "new_id")
     return [
         case("the pair stands twice", [1, 2, 3, 1, 2], (1, 2), 256),
@@ -120,6 +121,7 @@ def draw_merge(g: Generator) -> list[dict]:
         case("one id", [1], (1, 2), 256),
         case("many ids", ids, (1, 2), 300),
         case("many ids, a pair of equals", ids, (0, 0), 300),
+        case("ids of a large vocabulary", large, (1001, 1000), 50_000),
     ]
 
 

@@ -28,6 +28,21 @@ def counts_without_overlaps(ids):
     return counts
 
 
+def keyed(ids, key):
+    counts = Counter()
+    for pair in pairwise(ids):
+        counts[key(pair)] += 1
+    return dict(counts)
+
+
+def joined_by(sign):
+    return lambda pair: sign.join(map(str, pair))
+
+
+KEYS_AS_TEXT = (
+    "Your keys are texts. A pair is a tuple of two ids: from it the next step takes the ids out "
+    "again, without reading digits."
+)
 COUNT_PAIRS = {
     "overlaps-not-counted": (
         "You skip overlaps: in [97, 97, 97] the pair (97, 97) stands twice, at places 0-1 and 1-2. "
@@ -57,6 +72,19 @@ COUNT_PAIRS = {
         "Every pair has the count 1: you note whether a pair is there, not how often. Add 1 each "
         "time it comes again.",
         lambda ids: dict.fromkeys(pairwise(ids), 1),
+    ),
+    "lists-as-keys": (
+        "A key of yours is a list, and no dict takes one: a list may change, and then nobody finds "
+        "it again. Make the pair a tuple.",
+        lambda ids: {list(pair): 1 for pair in pairwise(ids)},
+    ),
+    "keys-as-text": (KEYS_AS_TEXT, lambda ids: keyed(ids, str)),
+    "keys-as-text, by a space": (KEYS_AS_TEXT, lambda ids: keyed(ids, joined_by(" "))),
+    "keys-as-text, by a comma": (KEYS_AS_TEXT, lambda ids: keyed(ids, joined_by(","))),
+    "keys-as-text, by a dash": (KEYS_AS_TEXT, lambda ids: keyed(ids, joined_by("-"))),
+    "keys-as-text, by nothing": (
+        f"{KEYS_AS_TEXT} (Without anything between them even 1, 12 and 11, 2 become one.)",
+        lambda ids: keyed(ids, joined_by("")),
     ),
 }
 
@@ -116,6 +144,14 @@ def merge_as_text(ids, pair, new_id):
     return [int(number) for number in text.split()]
 
 
+def merge_shrinking(ids, pair, new_id):
+    ids = list(ids)
+    for i in range(len(ids) - 1):
+        if (ids[i], ids[i + 1]) == pair:
+            ids[i : i + 2] = [new_id]
+    return ids
+
+
 def merge_in_place(ids, pair, new_id):
     ids[:] = merge(ids, pair, new_id)
     return ids
@@ -171,6 +207,25 @@ MERGE = {
         "You ask for the neighbour of the last id, which has none. Look whether there is a next id "
         "before you compare it.",
         merge_with(lambda ids, i, pair: ids[i] == pair[0] and ids[i + 1] == pair[1]),
+    ),
+    "neighbour-of-the-last": (
+        "Your loop also asks for the neighbour of the last id, which has none: the places go up to "
+        "len(ids) - 1, pairs begin at most one before. But the last id itself must stay.",
+        lambda ids, pair, new_id: [
+            new_id if (ids[i], ids[i + 1]) == pair else ids[i] for i in range(len(ids))
+        ],
+    ),
+    "shrinks-while-looping": (
+        "Your list gets shorter with each merge, but range(...) was made for its first length, so "
+        "the loop runs past the end. Use while with a place of its own, or build a new list.",
+        merge_shrinking,
+    ),
+    "compared-with-is": (
+        "You compare with `is`, which asks whether two things are one object. Python keeps small "
+        "numbers once, so it seems to work up to 256; two equal large ids are two objects. Use ==.",
+        merge_with(
+            lambda ids, i, pair: i + 1 < len(ids) and ids[i] is pair[0] and ids[i + 1] is pair[1]
+        ),
     ),
     "by-twos": (
         "You go on by two places even where nothing was merged, so you miss pairs that begin at "
@@ -240,6 +295,13 @@ TRAIN_BPE = {
         "out of pairs before the vocabulary is full: stop there, and return what you have.",
         train_with(stop=False),
     ),
+    "never-stops, index": (
+        "You ask for the first of all pairs when none is left. A short text runs out of pairs "
+        "before the vocabulary is full: stop there, and return what you have.",
+        train_with(
+            lambda counts: sorted(counts, key=lambda pair: (-counts[pair], pair))[0], stop=False
+        ),
+    ),
     "tie-to-the-first-seen, never-stops": (
         "Of equally frequent pairs you take the one that was seen first, as max(counts, "
         "key=counts.get) does; the rule is the lowest pair. And a short text runs out of pairs "
@@ -295,6 +357,11 @@ TRAIN_BPE = {
         "Your merge does not jump over both halves of a pair: in a run such as aaa one letter is "
         "used twice, and later counts go wrong. Look at merge again.",
         train_with(replace=merge_without_jump),
+    ),
+    "merge-past-the-end": (
+        "Your merge asks for the neighbour of the last id, which has none, so training stops with "
+        "an IndexError. Look at merge again.",
+        train_with(replace=merge_with(lambda ids, i, pair: (ids[i], ids[i + 1]) == pair)),
     ),
     "merge-first-only": (
         "You replace only the first place of each pair, so the pair stays the most frequent and is "
@@ -395,6 +462,12 @@ DECODE = {
     "english-only": (
         "You read the bytes as ASCII, which knows 128 characters and no é. Read them as UTF-8.",
         decode_with(lambda data: data.decode("ascii", errors="replace")),
+    ),
+    "byte-by-byte": (
+        "You read each byte by itself. One byte alone is a character only below 128; of é or 狐 "
+        "every single byte is no text. Join the bytes of all ids first, then read them.",
+        decode_with(lambda data: "".join(replacing(bytes([byte])) for byte in data)),
+        "english-only",
     ),
     "halves-swapped": (
         "You put the right half of a merge before the left one. A token says its left half's bytes "
@@ -509,7 +582,26 @@ def encode_words(text, merges):
     return [i for word in words for i in encode(word, merges)]
 
 
+def encode_asking_for_the_lowest(text, merges):
+    ids, ranks = list(text.encode()), {pair: rank for rank, pair in enumerate(merges)}
+    while True:
+        pair = min(pairwise(ids), key=lambda pair: ranks.get(pair, len(merges)))
+        if pair not in ranks:
+            return ids
+        ids = merge(ids, pair, 256 + ranks[pair])
+
+
 ENCODE = {
+    "lowest-of-nothing": (
+        "Right wherever there is a pair. But min() of nothing is an error: an empty text, a byte, "
+        "or a text that has become one token holds no pair. Stop before you ask.",
+        encode_asking_for_the_lowest,
+    ),
+    "compared-with-is": (
+        "You compare with `is`, which asks whether two things are one object. Python keeps small "
+        "numbers once; two equal ids above 256 are two objects. Use ==.",
+        lambda text, merges: encode_in_order(text, merges, replace=MERGE["compared-with-is"][1]),
+    ),
     "by-position": (
         "You merge the leftmost pair that fits, whatever its rank. The text still decodes, but "
         "these are not the ids the model was trained on. The lowest rank goes first, wherever it "

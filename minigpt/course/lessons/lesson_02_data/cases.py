@@ -65,6 +65,7 @@ def draw_embed(g: Generator) -> list[dict]:
         case("two batch dimensions", ids(2, 3, 4), wte, wpe),
         case("not contiguous", ids(4, 3).T, wte, wpe),
         case("float64", ids(2, 4), wte.double(), wpe.double(), gradients="wte wpe"),
+        case("numbers of very different size", ids(2, 4), wte * 10_000, wpe / 100),
         case("no ids at all", ids(2, 0), wte, wpe),
     ]
 
@@ -77,7 +78,7 @@ def draw_sinusoidal_positions(g: Generator) -> list[dict]:
         "more channels than positions": (4, 16),
         "position 0 only": (1, 6),
         "no position": (0, 4),
-        "a long text": (128, 8),
+        "a long text": (512, 8),
         "another size": (T, 2 * half),
     }
     return [Cases("T", "C")(title, *size) for title, size in sizes.items()]
@@ -136,6 +137,7 @@ def draw_bigram_loss(g: Generator) -> list[dict]:
     ids = torch.randint(6, (41,), generator=g)
     case = Cases("counts", "ids", "extra")
     tiny = torch.tensor([[0, 2, 1], [1, 0, 1], [1, 1, 0]])
+    hardly_ever = torch.tensor([[0, whole(g, 2_000_000, 5_000_000)], [1, 1]]), torch.tensor([0, 0])
     return [
         case("three tokens, nothing added", tiny, torch.tensor([0, 1, 2, 0]), 0.0),
         case("a pair that was never counted", tiny, torch.tensor([0, 0, 1]), 1.0),
@@ -143,6 +145,7 @@ def draw_bigram_loss(g: Generator) -> list[dict]:
         case("many pairs", counts, ids, 0.01),
         case("many pairs, much added", counts, ids, 10.0),
         case("large counts", counts * 100_000 + 1, ids, 1.0),
+        case("a pair that hardly ever comes", *hardly_ever, 1e-5),
         case("a row without counts", counts * torch.arange(6)[:, None], ids, 0.1),
         case("counts as float32", counts.float(), ids, 0.1),
     ]
@@ -151,7 +154,7 @@ def draw_bigram_loss(g: Generator) -> list[dict]:
 def draw_batch_loss(g: Generator) -> list[dict]:
     table = torch.randn(7, 7, generator=g) * 2
     data = torch.randint(7, (4, 9), generator=g)
-    x, y = data[:, :-1], data[:, 1:]
+    x, y = data[:, :-1].contiguous(), data[:, 1:].contiguous()  # as get_batch gives them
     filled = y.clone()
     filled[0, 3:] = filled[2, 6:] = NO_TARGET
     case = Cases("table", "x", "y")
@@ -161,7 +164,7 @@ def draw_batch_loss(g: Generator) -> list[dict]:
         case("one row of three", tiny, *first),
         case("four rows", table, x, y),
         case("a table of zeros: ln V", torch.zeros(7, 7), x, y),
-        case("windows of one token", table, x[:, :1], y[:, :1]),
+        case("windows of one token", table, x[:, :1].contiguous(), y[:, :1].contiguous()),
         case("rows that end early", table, x, filled),
         case("gradients", table, x[:2], filled[:2], gradients="table"),
         case("scores of 10,000", table * 10_000, x, y),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from functools import partial
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -222,6 +224,18 @@ def batch_with(shift=1, starts=lambda n, T, B, generator: draws(n - T, B, genera
     return get_batch
 
 
+def batch_of_slices(more):
+    """Return a get_batch that cuts slices, with `more` starts than there are windows."""
+
+    def get_batch(data, T, B, generator):
+        starts = draws(len(data) - T + more, B, generator)
+        x = torch.stack([data[s : s + T] for s in starts])
+        y = torch.stack([data[s + 1 : s + T + 1] for s in starts])
+        return x.long(), y.long()
+
+    return get_batch
+
+
 def keeping_dtype(get_batch):
     return lambda data, *others: tuple(ids.to(data.dtype) for ids in get_batch(data, *others))
 
@@ -271,12 +285,27 @@ GET_BATCH_IN_INT64 = {
     "last-window-missing": (
         "Your largest start is one too small, so the last window is never drawn. A window touches "
         "T + 1 tokens: there are N - T starts, and randint leaves out its upper end by itself.",
-        batch_with(starts=lambda n, T, B, generator: draws(n - T - 1, B, generator)),
+        batch_with(
+            # Where there is only one window, randint(0, ...) raises.
+            starts=lambda n, T, B, generator: torch.randint(n - T - 1, (B,), generator=generator)
+        ),
     ),
     "one-start-too-many": (
         "Your largest start is one too large: a window at N - T has no target for its last token. "
         "There are N - T starts, from 0 to N - T - 1.",
         batch_with(starts=lambda n, T, B, generator: draws(n - T + 1, B, generator)),
+    ),
+    "numpy-dice": (
+        "You draw with NumPy, and the generator is not used: the same seed gives another batch "
+        "each time. Draw with torch.randint, and pass the generator on.",
+        batch_with(starts=lambda n, T, B, _: torch.from_numpy(np.random.randint(0, n - T, B))),
+    ),
+    "pythons-dice": (
+        "You draw with Python's random, and the generator is not used: the same seed gives another "
+        "batch each time. Draw with torch.randint, and pass the generator on.",
+        batch_with(
+            starts=lambda n, T, B, _: torch.tensor([random.randint(0, n - T - 1) for _ in range(B)])
+        ),
     ),
     "generator-ignored": (
         "You draw without the generator, so the same seed gives another batch each time. Pass it "
@@ -314,6 +343,12 @@ GET_BATCH_IN_INT64 = {
 # The lesson's own get_batch converts nothing, so each mistake also comes together with this one.
 GET_BATCH = {
     **GET_BATCH_IN_INT64,
+    "one-start-too-many, cut": (
+        "Your largest start is one too large: a window at N - T has no target for its last token, "
+        "its row of y comes out shorter, and stack refuses. There are N - T starts, from 0 to "
+        "N - T - 1.",
+        batch_of_slices(1),
+    ),
     "dtype-kept": (
         "x and y keep the type of data. Files hold small integers to save space; PyTorch's loss "
         "wants int64. Convert both.",
@@ -411,6 +446,10 @@ def loss_with(P=lambda counts, extra: by_row(counts + extra), reduce=lambda p: -
     return bigram_loss
 
 
+def surprise_capped(tiny, p):
+    return -(p + tiny).log().mean()
+
+
 BIGRAM_LOSS = {
     "columns-normalised": (
         "You divide each column by its sum. A row holds what came after one token: the rows must "
@@ -456,6 +495,15 @@ BIGRAM_LOSS = {
         "Your loss is in bits (log2). Nats use the natural logarithm.",
         loss_with(reduce=lambda p: -p.log2().mean()),
     ),
+    **{
+        f"{tiny:g}-in-the-logarithm": (
+            f"You add {tiny:g} before you take the logarithm, to be safe from log(0). So the "
+            "surprise is capped: a pair rarer than that costs too little, and nobody notices. "
+            "extra is there for it, added to the counts.",
+            loss_with(reduce=partial(surprise_capped, tiny)),
+        )
+        for tiny in (1e-8, 1e-9, 1e-10, 1e-12)
+    },
     "sum": (
         "You add the surprises up. The loss is their mean, so that texts of different lengths can "
         "be compared.",
@@ -488,6 +536,10 @@ BIGRAM_LOSS = {
 
 UNIFORM_LOSS = {
     "one-decimal-only": ("Right, but rounded too far: two decimals are asked for.", 10.8),
+    "rounded-up": (
+        "Almost: the second decimal is rounded the wrong way. Look at the third one.",
+        10.83,
+    ),
     "bits": ("That is in bits, with log2. In nats it is the natural logarithm.", math.log2(50257)),
     "log10": ("That is the logarithm to the base 10. Nats use the natural one.", math.log10(50257)),
     "sign": (
@@ -547,11 +599,6 @@ BATCH_LOSS = {
         "The last position of each row is not graded any more. x and y have the same shape: every "
         "position has its target.",
         lambda table, x, y: plainly(table[x][:, :-1], y[:, :-1]),
-    ),
-    "view": (
-        "view needs numbers that lie in memory row after row, and those of a slice do not. Use "
-        "flatten or reshape: they copy where they must.",
-        lambda table, x, y: F.cross_entropy(table[x].view(-1, len(table)), y.view(-1)),
     ),
     "softmax-twice": (
         "You take a softmax first. F.cross_entropy takes one itself: give it the logits as they "
