@@ -24,6 +24,11 @@ def norm_by_sums(x, weight, bias, eps=1e-5):
     return weight * (x - mean) * torch.rsqrt(variance + eps) + bias
 
 
+def norm_by_var(x, weight, bias, eps=1e-6):
+    mean, var = x.mean(-1, keepdim=True), x.var(-1, keepdim=True)
+    return weight * (x - mean) / torch.sqrt(var + eps) + bias
+
+
 def norm_like_bert(x, weight, bias, eps=1e-12):
     return F.layer_norm(x, weight.shape, weight, bias, eps)
 
@@ -91,6 +96,15 @@ class AddsTwice(Block):
         return x + y
 
 
+class DropsAlways(GPT):
+    def forward(self, idx):
+        x = self.transformer.wte(idx) + self.transformer.wpe(torch.arange(idx.size(1)))
+        x = F.dropout(x, self.config.dropout)
+        for block in self.transformer.h:
+            x = block(x)
+        return self.lm_head(self.transformer.ln_f(x))
+
+
 class WithLoss(GPT):
     def forward(self, idx, targets=None):
         logits = super().forward(idx)
@@ -109,6 +123,22 @@ def start_of_linear_and_embedding(model):
     model.apply(start)
 
 
+def start_of_matrices(model):
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            nn.init.xavier_uniform_(parameter)
+
+
+def count_tables_and_matrices(config):
+    C = config.n_embd
+    return 2 * config.vocab_size * C + config.block_size * C + config.n_layer * 12 * C * C
+
+
+def flops_seen_only(config, T):
+    C, L = config.n_embd, config.n_layer
+    return 2 * L * 12 * C * C + 2 * L * T * C
+
+
 OWN = {
     "norm_by_powers": ("layer_norm", norm_by_powers, "mean-of-squares-minus-squared-mean"),
     "norm_by_sums": ("layer_norm", norm_by_sums, "mean-of-squares-minus-squared-mean"),
@@ -116,11 +146,12 @@ OWN = {
     "norm_over_axis_1": ("layer_norm", norm_over_axis_1, "over-axis-1, unbiased-variance"),
     "divided_again": ("attention_weights", weights_divided_again, "masked-and-renormalised"),
     "strict": ("CausalSelfAttention", StrictlyEarlier, "strict-mask"),
-    "forgetful": ("CausalSelfAttention", Forgetful, "bias-always, no-dropout"),
     "bends_last": ("MLP", BendsLast, "bend-after-the-projection"),
     "adds_twice": ("Block", AddsTwice, "input-added-twice"),
+    "drops_always": ("GPT", DropsAlways, "dropout-always"),
     "with_loss": ("GPT", WithLoss, "logits-and-loss"),
-    "start": ("init_weights", start_of_linear_and_embedding, "norms-left, not-shrunk"),
+    "tables": ("count_parameters", count_tables_and_matrices, "head-twice, matrices-only"),
+    "seen_only": ("flops_per_token", flops_seen_only, "head-forgotten, scores-only"),
     "first_loss": ("first_loss", 10.97, "with-the-lift, 10.97"),
 }
 
@@ -132,6 +163,23 @@ def test_it_is_named(own, seed):
     diagnosis = diagnose(name, answer, seed)
     assert not diagnosis.passed and diagnosis.certain
     assert diagnosis.misconception == mistake
+
+
+TWO = {
+    "forgetful": ("CausalSelfAttention", Forgetful, {"bias-always", "no-dropout"}),
+    "norm_by_var": ("layer_norm", norm_by_var, {"unbiased-variance", "default-epsilon-1e-06"}),
+    "start": ("init_weights", start_of_linear_and_embedding, {"norms-left", "not-shrunk"}),
+    "xavier": ("init_weights", start_of_matrices, {"matrices-only", "xavier-uniform, not-shrunk"}),
+}
+
+
+@pytest.mark.parametrize("own", TWO)
+@pytest.mark.parametrize("seed", (0, 7))
+def test_two_mistakes_are_both_named(own, seed):
+    name, answer, mistakes = TWO[own]
+    diagnosis = diagnose(name, answer, seed)
+    assert not diagnosis.passed and diagnosis.certain
+    assert {either[0] for either in diagnosis.misconceptions} == mistakes
 
 
 def test_two_ways_to_one_number_are_both_told():

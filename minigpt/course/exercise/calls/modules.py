@@ -54,6 +54,7 @@ def run_module(module: nn.Module, case: dict) -> dict[str, Any]:
     args = [copy_of(value) for value in case["args"]]
     for place in case.get("gradient_of", ()):
         args[place].requires_grad_()
+    torch.manual_seed(0)  # however many random numbers the building took: dropout draws the same
     result = module(*args)
     seen = {"result": result}
     if "gradient_of" in case:

@@ -7,7 +7,9 @@ from minigpt.course.exercise.calls.layers import call_layer
 from minigpt.course.exercise.kinds import EXACT, Worth, bug, function, module, number, written
 from minigpt.course.lessons.lesson_03_attention import cases
 from minigpt.course.lessons.lesson_03_attention import misconceptions_attention as wrong
+from minigpt.course.lessons.lesson_03_attention import misconceptions_heads as wrong_heads
 from minigpt.course.lessons.lesson_03_attention import misconceptions_layer as wrong_layer
+from minigpt.course.lessons.lesson_03_attention import misconceptions_looking as wrong_looking
 from minigpt.course.lessons.lesson_03_attention.written import WHY_SCALE
 
 EXERCISES = (
@@ -24,7 +26,7 @@ EXERCISES = (
         ),
         draw=cases.draw_average,
         reference=cases.causal_average,
-        wrong=wrong.CAUSAL_AVERAGE,
+        wrong=wrong_looking.CAUSAL_AVERAGE,
         keep=False,
     ),
     function(
@@ -38,7 +40,7 @@ EXERCISES = (
         ),
         draw=cases.draw_mask,
         reference=lambda T: model.causal_mask(T, T),
-        wrong=wrong.CAUSAL_MASK,
+        wrong=wrong_looking.CAUSAL_MASK,
     ),
     number(
         "first_token_weight",
@@ -53,7 +55,7 @@ EXERCISES = (
         ),
         answer=0.75,
         within=0.005,
-        wrong=wrong.FIRST_TOKEN_WEIGHT,
+        wrong=wrong_looking.FIRST_TOKEN_WEIGHT,
     ),
     function(
         "attention_weights",
@@ -95,7 +97,7 @@ EXERCISES = (
         ),
         draw=cases.draw_split,
         reference=model.split_heads,
-        wrong=wrong.SPLIT_HEADS,
+        wrong=wrong_heads.SPLIT_HEADS,
         **EXACT,
     ),
     function(
@@ -110,7 +112,7 @@ EXERCISES = (
         ),
         draw=cases.draw_merge,
         reference=model.merge_heads,
-        wrong=wrong.MERGE_HEADS,
+        wrong=wrong_heads.MERGE_HEADS,
         **EXACT,
     ),
     module(
@@ -157,9 +159,9 @@ EXERCISES = (
             "One layer: (1, 12, 1024, 1024). There are 12 layers. A float32 number has 32 bits.",
             "numbers = layers times heads times T times T\nanswer = numbers times bytes per number",
         ),
-        answer=wrong.GPT2_PATTERNS * 4,
+        answer=wrong_heads.GPT2_PATTERNS * 4,
         kind="account",
-        wrong=wrong.PATTERN_BYTES,
+        wrong=wrong_heads.PATTERN_BYTES,
     ),
     written(
         "why_scale",

@@ -11,12 +11,14 @@ from torch.nn import functional as F
 from minigpt.course.exercise.mistakes import changed
 from minigpt.course.lessons.lesson_03_attention.misconceptions_attention import (
     ATTENTION_WEIGHTS,
-    MERGE_HEADS,
     by_head_size,
+    unscaled,
+)
+from minigpt.course.lessons.lesson_03_attention.misconceptions_heads import (
+    MERGE_HEADS,
     every_nth_channel,
     merged_as_it_lies,
     reshaped_at_once,
-    unscaled,
 )
 from minigpt.model import attention_pattern, causal_mask, merge_heads, split_heads
 
@@ -118,19 +120,27 @@ class ProjectionBias(Layer):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
 
-class ThreeLayers(nn.Module):
-    def __init__(self, config):
-        super().__init__()
-        C = config.n_embd
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
-            nn.Linear(C, C, bias=config.bias) for _ in range(4)
-        )
+def four_layers(names):
+    """Return a layer that has its matrices apart, under these names."""
+
+    class FourLayers(nn.Module):
+        def __init__(self, config):
+            super().__init__()
+            for name in names.split():
+                self.add_module(name, nn.Linear(config.n_embd, config.n_embd, bias=config.bias))
+
+    return FourLayers
 
 
 MERGE_FIRST = (
     "The heads are merged as they lie in memory, without swapping the head axis back behind time. "
     "So rows mix several words, and the first words get channels of later ones. "
     "merge_heads knows how."
+)
+
+SEPARATE = (
+    "You have a layer each for query, key and value. That can work as well, but the checkpoint's "
+    "weights lie in one, c_attn, three times as wide, and the last is called c_proj."
 )
 
 CAUSAL_SELF_ATTENTION = {
@@ -207,11 +217,6 @@ CAUSAL_SELF_ATTENTION = {
         "With config.bias=False the linear layers should have no bias. Yours always have one.",
         changed(Layer, always_bias=True),
     ),
-    "bias-always, no-dropout": (
-        "Two settings are not used. With config.bias=False the linear layers have no bias; yours "
-        "always have one. And config.dropout acts in training, on the weights and on the result.",
-        changed(Layer, always_bias=True, dropped=()),
-    ),
     "bias-never": (
         "Your linear layers never have a bias. config.bias says whether they do; in GPT-2 they do.",
         NeverBias,
@@ -220,12 +225,18 @@ CAUSAL_SELF_ATTENTION = {
         "config.bias holds for both linear layers. Your c_proj has one even where c_attn has none.",
         ProjectionBias,
     ),
-    "separate-layers": (
-        "You have a layer each for query, key and value. That can work as well, but the "
-        "checkpoint's weights lie in one, c_attn, three times as wide, and the last is called "
-        "c_proj.",
-        ThreeLayers,
-    ),
+    **{
+        f"separate-layers, {names}": (SEPARATE, four_layers(names))
+        for names in (
+            "q_proj k_proj v_proj out_proj",
+            "q_proj k_proj v_proj o_proj",
+            "query key value proj",
+            "query key value c_proj",
+            "W_query W_key W_value out_proj",
+            "W_q W_k W_v W_o",
+            "wq wk wv wo",
+        )
+    },
     "no-dropout": (
         "Right without dropout. But config.dropout is never used: in training it acts on the "
         "attention weights and on the result.",

@@ -6,8 +6,10 @@ from minigpt import model
 from minigpt.course.exercise.calls.layers import call_layer
 from minigpt.course.exercise.kinds import Worth, account, bug, function, module, number
 from minigpt.course.lessons.lesson_04_block import cases
+from minigpt.course.lessons.lesson_04_block import misconceptions_accounts as wrong_accounts
+from minigpt.course.lessons.lesson_04_block import misconceptions_block as wrong_block
 from minigpt.course.lessons.lesson_04_block import misconceptions_functions as wrong
-from minigpt.course.lessons.lesson_04_block import misconceptions_modules as wrong_modules
+from minigpt.course.lessons.lesson_04_block import misconceptions_mlp as wrong_mlp
 
 EXERCISES = (
     function(
@@ -72,7 +74,7 @@ EXERCISES = (
         ),
         draw=cases.draw_mlp,
         reference=model.MLP,
-        wrong=wrong_modules.MLP,
+        wrong=wrong_mlp.MLP,
     ),
     module(
         "Block",
@@ -86,7 +88,7 @@ EXERCISES = (
         ),
         draw=cases.draw_block,
         reference=model.Block,
-        wrong=wrong_modules.BLOCK,
+        wrong=wrong_block.BLOCK,
     ),
     bug(
         "MendedBlock",
@@ -103,7 +105,7 @@ EXERCISES = (
         draw=cases.draw_block,
         call=call_layer,
         reference=model.Block,
-        wrong=wrong_modules.MEND_BLOCK,
+        wrong=wrong_block.MEND_BLOCK,
     ),
     account(
         "block_parameters",
@@ -119,7 +121,7 @@ EXERCISES = (
         ),
         draw=cases.draw_widths,
         reference=cases.block_parameters,
-        wrong=wrong.BLOCK_PARAMETERS,
+        wrong=wrong_accounts.BLOCK_PARAMETERS,
     ),
     account(
         "block_multiplications",
@@ -135,6 +137,6 @@ EXERCISES = (
         ),
         draw=cases.draw_texts,
         reference=cases.block_multiplications,
-        wrong=wrong.BLOCK_MULTIPLICATIONS,
+        wrong=wrong_accounts.BLOCK_MULTIPLICATIONS,
     ),
 )

@@ -66,14 +66,15 @@ def draw_start(g: Generator) -> list[dict]:
     """Draw models to start; their tensors are large enough for a spread to be sure."""
     sizes = dict(vocab_size=256, block_size=64, n_head=4, n_embd=64)
 
-    def case(title: str, layers: int, bias: bool, add: int) -> dict:
-        config = {**sizes, "n_layer": layers, "bias": bias}
-        return {"title": title, "config": config, "seed": g.initial_seed() + add}
+    def case(title: str, layers: int, add: int, **more) -> dict:
+        config = {**sizes, "n_layer": layers, "bias": more.pop("bias", True)}
+        return {"title": title, "config": config, "seed": g.initial_seed() + add, **more}
 
+    kinds = ("tables", "c_attn and c_fc", "c_proj", "biases", "LayerNorms")
     return [
-        case("one layer", 1, True, 0),
-        case("three layers", 3, True, 100),
-        case("two layers without biases", 2, False, 200),
+        *(case(f"three layers: {kind}", 3, 100, looks_at=kind) for kind in kinds),
+        case("one layer: c_proj", 1, 0, looks_at="c_proj"),
+        case("two layers without biases", 2, 200, bias=False),
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from minigpt.config import GPTConfig
+from minigpt.course.exercise.mistakes import in_pairs
 
 
 def parameters(
@@ -76,6 +77,11 @@ COUNT_PARAMETERS = {
         "LayerNorms have any.",
         partial(parameters, biases=True),
     ),
+    "matrices-only": (
+        "You count matrices and tables only. The LayerNorms learn, too, and with bias=True every "
+        "linear layer of a block has a bias.",
+        partial(parameters, norms=0, final=False, biases=False),
+    ),
     "query-only": (
         "You count c_attn as a C by C matrix. It makes queries, keys and values at once: C by 3C.",
         partial(parameters, attention=2),
@@ -99,6 +105,7 @@ COUNT_PARAMETERS = {
         partial(parameters, mlp=4),
     ),
 }
+COUNT_PARAMETERS |= in_pairs(COUNT_PARAMETERS, **{"query-only, half-mlp": "narrow-mlp"})
 
 
 def training_bytes(
@@ -247,6 +254,7 @@ FLOPS_PER_TOKEN = {
         lambda config, T: 2 * parameters(config),
     ),
 }
+FLOPS_PER_TOKEN |= in_pairs(FLOPS_PER_TOKEN)
 
 
 FIRST_LOSS = {

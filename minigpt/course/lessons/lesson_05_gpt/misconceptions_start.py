@@ -71,6 +71,16 @@ EVENLY = (
     "Your weights are spread evenly between two bounds. GPT-2 draws from the normal distribution: "
     "most near zero, a few far out."
 )
+
+
+def pytorchs_own(model: nn.Module) -> None:
+    """Start each layer as PyTorch's layer of that kind starts by itself."""
+    for module in model.modules():
+        for kind in (nn.Linear, nn.Embedding, nn.LayerNorm):
+            if isinstance(module, kind):
+                kind.reset_parameters(module)
+
+
 NOT_SHRUNK = (
     " And the two c_proj of each block write to the residual stream, so they start smaller: 0.02 "
     "divided by the root of 2L."
@@ -83,7 +93,7 @@ NORMS_LEFT = (
     "Your LayerNorms are as they were before. They are parameters like the others: their weight "
     "starts at 1, their bias at 0. (A fresh nn.LayerNorm has these, but nobody said it is fresh.)"
 )
-EVEN_RULES = {
+OTHER_RULES = {
     "uniform": (EVENLY, lambda p, L: p.uniform_(-0.02, 0.02)),
     "uniform-of-that-spread": (EVENLY, lambda p, L: p.uniform_(-(0.0012**0.5), 0.0012**0.5)),
     "xavier-uniform": (BY_SIZE, lambda p, L: nn.init.xavier_uniform_(p)),
@@ -121,37 +131,30 @@ START_WRONG = {
         "you took it for the variance.",
         starter(spread(0.02**0.5), spread(lambda L: (0.02 / math.sqrt(2 * L)) ** 0.5)),
     ),
-    **{name: (message, starter(**both(rule))) for name, (message, rule) in EVEN_RULES.items()},
+    **{name: (message, starter(**both(rule))) for name, (message, rule) in OTHER_RULES.items()},
     **{
         f"{name}, not-shrunk": (message + NOT_SHRUNK, starter(matrix=rule, writes=rule))
-        for name, (message, rule) in EVEN_RULES.items()
+        for name, (message, rule) in OTHER_RULES.items()
     },
     "norms-left": (NORMS_LEFT, starter(norm=untouched, norm_bias=untouched)),
-    "norms-left, not-shrunk": (
-        NORMS_LEFT + NOT_SHRUNK,
-        starter(norm=untouched, norm_bias=untouched, writes=spread(0.02)),
-    ),
     "norm-weights-left": (
         "The weights of your LayerNorms are as they were before. They start at 1.",
         starter(norm=untouched),
-    ),
-    "norm-weights-left, not-shrunk": (
-        "The weights of your LayerNorms are as they were before. They start at 1." + NOT_SHRUNK,
-        starter(norm=untouched, writes=spread(0.02)),
-    ),
-    "biases-left, not-shrunk": (
-        "Your biases are as they were before. They start at zero." + NOT_SHRUNK,
-        starter(bias=untouched, writes=spread(0.02)),
     ),
     "matrices-only": (
         "Only matrices and tables get their start. LayerNorms and biases are as they were before: "
         "a LayerNorm's weight starts at 1, every bias at 0.",
         starter(norm=untouched, bias=untouched),
     ),
-    "matrices-only, not-shrunk": (
-        "Only matrices and tables get their start. LayerNorms and biases are as they were before: "
-        "a LayerNorm's weight starts at 1, every bias at 0." + NOT_SHRUNK,
-        starter(norm=untouched, bias=untouched, writes=spread(0.02)),
+    "not-in-place": (
+        "Every parameter is as it was before. `parameter = ...` gives a name to a new tensor and "
+        "leaves the model alone: write into it, with nn.init or in-place methods such as normal_.",
+        starter(untouched, untouched, untouched, untouched),
+    ),
+    "pytorchs-own": (
+        "This is the start that PyTorch's layers have by themselves: uniform matrices and biases, "
+        "tables of spread 1. GPT-2's matrices and tables are normal with spread 0.02.",
+        pytorchs_own,
     ),
     "places-half-as-wide": (
         "Your place table starts at 0.01, as in OpenAI's own code. In this exercise it starts at "
