@@ -206,7 +206,7 @@ def entropy(logits):
     ### BEGIN SOLUTION
     log_p = logits.log_softmax(dim=-1)
     p = log_p.exp()
-    terms = p * log_p.masked_fill(p == 0, 0.0)  # 0 times -inf would be NaN
+    terms = torch.where(p > 0, p * log_p, 0.0)  # 0 times -inf is NaN
     return -terms.sum(dim=-1)
     ### END SOLUTION
 

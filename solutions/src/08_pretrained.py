@@ -126,7 +126,7 @@ check("transposed_tensors", transposed_tensors)
 #
 # - Afterwards every parameter holds the file's numbers and can be trained, and `lm_head.weight` is
 #   still the same parameter as `transformer.wte.weight`.
-# - If a tensor is missing or has the wrong shape, raise an error (a `ValueError` that says which).
+# - If a tensor is missing or has the wrong shape, an error that names it stops the loading.
 #   With `config.bias=False` there are no biases to miss. Other names do not occur.
 # - The dictionary and its tensors stay as they are.
 #
@@ -143,14 +143,12 @@ def load_weights(model, tensors):
     fitted = {}
     # We ask for the model's own names only, so nobody asks for the masks.
     for name, parameter in model.named_parameters():  # the tied pair comes once, as wte
-        tensor = tensors.get(name, tensors.get(name.removeprefix("transformer.")))
-        if tensor is None:
-            raise ValueError(f"{name} is missing")
+        theirs = name if name in tensors else name.removeprefix("transformer.")
+        tensor = tensors[theirs]  # a KeyError with its name, if it is missing
         if name.endswith(on_their_side):
             tensor = tensor.T
         if tensor.shape != parameter.shape:
-            found, wanted = tuple(tensor.shape), tuple(parameter.shape)
-            raise ValueError(f"{name} is {found} in the model's layout; it should be {wanted}")
+            raise ValueError(f"{theirs} has the wrong shape")
         fitted[name] = tensor
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -209,6 +209,12 @@ CHANCE = {
         "That is its probability before the cut. What was cut off is shared out among the rest.",
         0.25 / 0.325,
     ),
+    "no-cut": (
+        "You left out top-p: that is its share of all five. Some of them are cut off, and the rest "
+        "share the whole.",
+        0.25 / 0.325,
+        "not-renormalised",
+    ),
     "no-temperature": (
         "You left out the temperature. It comes first, and makes the likely likelier.",
         0.5 / 0.95,

@@ -365,6 +365,12 @@ TRANSPOSED_TENSORS = {
         "the others, and has to be turned.",
         36,
     ),
+    "one-c_proj": (
+        "You count three names: c_attn, c_fc, c_proj. But c_proj stands for two matrices of a "
+        "block, one in attention and one in the MLP.",
+        36,
+        "square-forgotten",
+    ),
     "only-the-square": (
         "You count one matrix a block. Every linear layer of a block comes from Conv1D.",
         12,
@@ -379,6 +385,16 @@ TRANSPOSED_TENSORS = {
         "You count the biases of those layers as well. A bias has one dimension: there is nothing "
         "to turn.",
         96,
+    ),
+    "medium": (
+        "You count 24 blocks. That is gpt2-medium; gpt2 has twelve.",
+        96,
+        "biases-too",
+    ),
+    "token-table-too": (
+        "You count the token table as well, perhaps because the head uses it. A table has one row "
+        "for each id, in the file as in the model, and nn.Linear wants the head just so.",
+        49,
     ),
     "every-tensor": (
         "That is every weight of the file. Only matrices that come from Conv1D lie on their side.",

@@ -320,20 +320,6 @@ VARIANTS = {
 # Mutants of the solutions that no case can tell from them, and why.
 SURVIVORS = {
     (
-        "lr_schedule",
-        "if step >= max_steps: -> if step > max_steps:",
-    ): "at max_steps itself the cosine has just come down to min_lr",
-    (
-        "lr_schedule",
-        "f = (step - warmup_steps) / (max_steps - warmup_steps)"
-        " -> f = (warmup_steps - step) / (max_steps - warmup_steps)",
-    ): "f becomes -f, and the cosine is even",
-    (
-        "lr_schedule",
-        "f = (step - warmup_steps) / (max_steps - warmup_steps)"
-        " -> f = (step - warmup_steps) / (warmup_steps - max_steps)",
-    ): "f becomes -f, and the cosine is even",
-    (
         "resume_training",
         "optimizer.step() -> losses.append(loss.item())",
     ): "the loss was computed before the step; when it is noted down changes nothing",

@@ -316,14 +316,6 @@ SURVIVORS = {
         "return (darts >= ends).sum(dim=-1) -> return (darts > ends).sum(dim=-1)",
     ): "they differ only where a dart hits an end exactly, which has chance 0",
     (
-        "entropy",
-        "terms = p * log_p.masked_fill(p == 0, 0.0) -> terms = p * log_p.masked_fill(p == 0, 1.0)",
-    ): "what is filled in is multiplied by p, which is 0 there",
-    (
-        "entropy",
-        "terms = p * log_p.masked_fill(p == 0, 0.0) -> terms = p * log_p.masked_fill(p == 0, 2)",
-    ): "what is filled in is multiplied by p, which is 0 there",
-    (
         "write_until",
         "token = token.masked_fill(stopped, stop_token)"
         " -> stopped = stopped | (token == stop_token)",

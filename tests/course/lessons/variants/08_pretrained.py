@@ -242,23 +242,6 @@ SURVIVORS = {
         " -> length = int.from_bytes(data[:7], 'little')",
     ): "the eighth byte counts only for a header of 72 million gigabytes",
     (
-        "load_weights",
-        "if tensor is None: -> pass",
-    ): "an exception is raised all the same: None has no shape",
-    (
-        "load_weights",
-        "raise ValueError(f'{name} is missing') -> pass",
-    ): "an exception is raised all the same: None has no shape",
-    (
-        "load_weights",
-        "found, wanted = (tuple(tensor.shape), tuple(parameter.shape)) -> pass",
-    ): "an exception is raised all the same: the names of the message are not there",
-    (
-        "load_weights",
-        "found, wanted = (tuple(tensor.shape), tuple(parameter.shape)) -> raise ValueError("
-        'f"{name} is {found} in the model\'s layout; it should be {wanted}")',
-    ): "an exception is raised all the same: the names of the message are not there",
-    (
         "first_difference",
         "gap = (mine[name] - right[name]).abs().max() / right[name].abs().max()"
         " -> gap = (right[name] - mine[name]).abs().max() / right[name].abs().max()",
