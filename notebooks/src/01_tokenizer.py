@@ -560,7 +560,7 @@ for (name, text), style in zip(texts.items(), ["o-", "s--", "^:"]):
     theirs[name] = len(text.encode()) / len(Tokenizer.gpt2().encode(text))
     (line,) = plt.plot(sizes, ours[name], style, label=name)
     plt.plot(50257, theirs[name], style[0], color=line.get_color(), markersize=9)
-plt.axvline(50257, color="#999999", linewidth=0.8, zorder=0)
+plt.axvline(50257, color="gray", linewidth=0.8, zorder=0)
 plt.text(45000, 0.35, "GPT-2's own", ha="right")
 plt.xscale("log", base=2)
 plt.xticks([*sizes, 50257], [*sizes, "50,257"])
