@@ -236,8 +236,7 @@ except IndexError as error:
 
 # %% [markdown]
 # A table ends at its last row. So GPT-2, whose table has 1,024 rows, can never read more than
-# 1,024 tokens at once. This limit is its **context length**, or context window; in code,
-# `block_size`.
+# 1,024 tokens at once. This limit is its **context length**; in code, `block_size`.
 
 # %% [markdown]
 # ## What the token table learned
