@@ -223,7 +223,7 @@ plt.show()
 print(f"at 3, the first two: {probabilities.topk(2).values.sum():.0%}")
 
 # %% [markdown]
-# Below 1 the likely gets likelier. At 3 the two that fit keep 28 % between them; the rest is spread
+# Below 1 the likely gets likelier. At 3 the two that fit keep 27 % between them; the rest is spread
 # over the 1,022 other tokens of the vocabulary.
 
 
