@@ -163,8 +163,8 @@ viz.plot_next_token(next_token("Once upon a time there was an"), tokenizer, top=
 plt.show()
 
 # %% [markdown]
-# The other two sides, and 2 of 14 are 14.3 %. The model has never seen the dice. It found all of
-# that out by reading.
+# The other two sides. 2 of 14 are 14.3 %, and the model comes close. It has never seen the dice: it
+# found all of that out by reading.
 
 # %% [markdown]
 # Now cut our story off before its last word: *And what colour was the kite? It was* … **Predict:**
