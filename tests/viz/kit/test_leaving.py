@@ -6,7 +6,13 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz import AttentionExplorer, PatternMap, SamplingExplorer, TokenizerExplorer
+from minigpt.viz import (
+    AttentionExplorer,
+    PatternMap,
+    SamplingExplorer,
+    StreamWindow,
+    TokenizerExplorer,
+)
 from minigpt.viz.training.monitor import TrainingMonitor
 
 TEXT = "the red kite fell. the red kite rose."
@@ -84,6 +90,7 @@ def explorer(name, model, tokenizer):
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
 
@@ -103,7 +110,10 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-@pytest.mark.parametrize("name", ["attention", "map", "sampling", "tokenizer", "training"])
+NAMES = ["attention", "map", "sampling", "tokenizer", "training", "window"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_of_a_view_that_is_closed(page, tmp_path, model, tokenizer, name):
     open_view(page, explorer(name, model, tokenizer), tmp_path / "page.html")
     page.keyboard.press("Tab")
