@@ -211,6 +211,9 @@ def test_marks_are_seen_and_said(played, documents, expect):
     expect(root.locator(".sw-warning")).to_contain_text("from position 2 on")
     sees = root.locator(".sw-questions td:last-child").all_inner_texts()
     assert sees == ["one document", "one document", "beyond a mark", "beyond a mark"]
+    for _ in range(2):  # until it begins at the mark, and nothing stands before that
+        root.get_by_role("slider").press("ArrowRight")
+    expect(root.locator(".sw-warning")).to_be_empty()
 
 
 def test_without_python_it_plays_and_a_hostile_token_is_text(page, tmp_path, expect):
