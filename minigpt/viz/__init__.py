@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "AttentionExplorer": "attention",
+        "CoinFloor": "floor",
         "PatternMap": "attention",
         "StreamWindow": "windows",
         "SamplingExplorer": "sampling",

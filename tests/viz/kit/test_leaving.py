@@ -8,6 +8,7 @@ from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import (
     AttentionExplorer,
+    CoinFloor,
     PatternMap,
     SamplingExplorer,
     StreamWindow,
@@ -86,6 +87,7 @@ def explorer(name, model, tokenizer):
     pattern = torch.full((5, 5), 0.2).tril()
     return {
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
+        "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
@@ -110,7 +112,7 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "map", "sampling", "tokenizer", "training", "window"]
+NAMES = ["attention", "coin", "map", "sampling", "tokenizer", "training", "window"]
 
 
 @pytest.mark.parametrize("name", NAMES)
