@@ -23,7 +23,7 @@ def oxlint():
 
 def test_the_scripts_of_all_explorers_are_clean():
     scripts = lint.all_scripts()
-    assert len(scripts) == 5
+    assert len(scripts) == 7
     assert lint.faults(scripts) == []
 
 
