@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy(
         "CoinFloor": "floor",
         "PatternMap": "attention",
         "StreamWindow": "windows",
+        "ScoreMap": "attention",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",
         "TrainingMonitor": "training",

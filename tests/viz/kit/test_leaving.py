@@ -11,6 +11,7 @@ from minigpt.viz import (
     CoinFloor,
     PatternMap,
     SamplingExplorer,
+    ScoreMap,
     StreamWindow,
     TokenizerExplorer,
 )
@@ -89,6 +90,7 @@ def explorer(name, model, tokenizer):
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
         "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
+        "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
@@ -112,7 +114,7 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "coin", "map", "sampling", "tokenizer", "training", "window"]
+NAMES = ["attention", "coin", "map", "sampling", "scores", "tokenizer", "training", "window"]
 
 
 @pytest.mark.parametrize("name", NAMES)
