@@ -316,8 +316,14 @@ viz.table(rows, ["the model has read", "and should say"])
 # position sees what comes later. Lesson 03 makes sure of that.
 
 # %% [markdown]
-# Windows start anywhere. **Predict:** with N = 14 tokens and T = 4, how many starts are there? Mind
-# the last target.
+# Windows start anywhere. **Predict:** with N = 14 tokens and T = 4, how many starts are there? Drag
+# the window to the right end, or press the arrow keys, and mind the last target.
+
+# %%
+viz.StreamWindow(ids, vocabulary, context_length=4, start=3)
+
+# %% [markdown]
+# The last target stops it: the window cannot reach the last token. Counted in code:
 
 # %%
 possible = [s for s in range(14) if len(ids[s + 1 : s + 1 + T]) == T]
@@ -504,7 +510,19 @@ viz.table(learned_P, vocabulary, rows=vocabulary)
 # is the floor.
 
 # %% [markdown]
-# Our 13 targets hold four coins, so the floor is 4 ln 2 / 13. The bigram model pays twice that.
+# What if a coin is not fair, and the model does not know? **Predict:** it falls on *kite* 9 times in
+# 10, and the model says half and half. Is the loss at ln 2 = 0.69, above or below? Then move the
+# model's guess, until the loss lies on the floor.
+
+# %%
+viz.CoinFloor({"kite": 0.9, "hat": 0.1})
+
+# %% [markdown]
+# Still 0.69: half and half costs ln 2 at every toss, whatever falls. But the floor has sunk to 0.33,
+# the **entropy** of this coin. The loss comes down to it only where the guess is the truth.
+
+# %% [markdown]
+# Our 13 targets hold four fair coins, so the floor is 4 ln 2 / 13. The bigram model pays twice that.
 # What is it missing? It does not know *which* `a` it reads. **Predict:** what if it knew the
 # position, 0 to 6, within the story?
 
@@ -735,7 +753,7 @@ print(f"{len(choices)} choices, {total:.2f} nats, a chance of 1 in {math.exp(tot
 
 # %% [markdown]
 # Other stories have other choices. The mean over *all* stories, weighted by their probability, is
-# the **entropy** of the language (Shannon 1948). The grammar is small enough to compute it exactly.
+# the entropy of the language (Shannon 1948). The grammar is small enough to compute it exactly.
 # We compare it with the 1,000 held-out stories.
 
 # %%
