@@ -323,7 +323,7 @@ viz.table(rows, ["the model has read", "and should say"])
 viz.StreamWindow(ids, vocabulary, context_length=4, start=3)
 
 # %% [markdown]
-# The last target stops it: the window cannot reach the last token. Counted in code:
+# The last target stops it: the window ends one before the last token. Counted in code:
 
 # %%
 possible = [s for s in range(14) if len(ids[s + 1 : s + 1 + T]) == T]
@@ -510,21 +510,21 @@ viz.table(learned_P, vocabulary, rows=vocabulary)
 # is the floor.
 
 # %% [markdown]
-# What if a coin is not fair, and the model does not know? **Predict:** it falls on *kite* 9 times in
-# 10, and the model says half and half. Is the loss at ln 2 = 0.69, above or below? Then move the
+# What if a coin is not fair, and the model does not know? **Predict:** it falls on *kite* 9 times
+# in 10, and the model says half and half. Is the loss at ln 2 = 0.69, above or below? Then move the
 # model's guess, until the loss lies on the floor.
 
 # %%
 viz.CoinFloor({"kite": 0.9, "hat": 0.1})
 
 # %% [markdown]
-# Still 0.69: half and half costs ln 2 at every toss, whatever falls. But the floor has sunk to 0.33,
-# the **entropy** of this coin. The loss comes down to it only where the guess is the truth.
+# Still 0.69: half and half costs ln 2 at every toss, whatever falls. But the floor has sunk to
+# 0.33, the **entropy** of this coin. The loss comes down to it only where the guess is the truth.
 
 # %% [markdown]
-# Our 13 targets hold four fair coins, so the floor is 4 ln 2 / 13. The bigram model pays twice that.
-# What is it missing? It does not know *which* `a` it reads. **Predict:** what if it knew the
-# position, 0 to 6, within the story?
+# Our 13 targets hold four fair coins, so the floor is 4 ln 2 / 13. The bigram model pays twice
+# that. It does not know *which* `a` it reads. **Predict:** what if it knew the position, 0 to 6,
+# within the story?
 
 # %%
 position = torch.arange(13) % 7
