@@ -60,8 +60,8 @@ model, tokenizer = from_pretrained("storyteller", verbose=False)
 print(f"{model.num_parameters():,} parameters in {model.config.n_layer} layers")
 
 # %% [markdown]
-# **Parameters** are the numbers that training changes. The smallest GPT-2 has 124,439,808. Here is a
-# story that this model has never seen; we keep it for the whole lesson.
+# **Parameters** are the numbers that training changes. The smallest GPT-2 has 124,439,808. Here is
+# a story that this model has never seen; we keep it for the whole lesson.
 
 # %%
 story = (
@@ -156,9 +156,8 @@ plt.show()
 # after *there was an*, and how likely was that *an*?
 
 # %%
-print(
-    f"·an after ·was: {next_token('Once upon a time there was')[tokenizer.encode(' an')].item():.1%}"
-)
+an = tokenizer.encode(" an")[0]
+print(f"·an after ·was: {next_token('Once upon a time there was')[an]:.1%}")
 viz.plot_next_token(next_token("Once upon a time there was an"), tokenizer, top=4)
 plt.show()
 
@@ -311,7 +310,7 @@ floor = -sum(Stories.log_prob(text) for text in stories) / 50
 print(f"{loss:.1f} against {floor:.1f} nats per story: {loss / floor - 1:.0%} above the floor")
 
 # %% [markdown]
-# Hardly any room is left. You can train it anew: `make storyteller`.
+# Hardly any room is left. You can train it anew, in minutes: `make storyteller`.
 
 # %% [markdown]
 # ## 7. How does it remember? Attention
@@ -366,7 +365,7 @@ for token, word in [(47, "·kite"), (97, "·three")]:
 # %% [markdown]
 # A pattern is a hint, not a proof. So take the head out: what it adds is set to zero. That is an
 # **ablation**. **Predict:** does the model still say *purple*? Choose the head, press *Take out*,
-# and try others. The same in code:
+# and read beside the button what the model now says. Then try others. The same in code:
 
 # %%
 from minigpt.interpret import ablated

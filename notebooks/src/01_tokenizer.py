@@ -4,7 +4,7 @@
 # **Afterwards you can** turn any text into numbers and back, train a vocabulary of your own, load
 # GPT-2's, and prove that yours cuts text exactly as OpenAI's does.
 #
-# **Takes** about two hours. **Needs** Python: strings, lists, dictionaries. No PyTorch yet.
+# **Takes** about 100 minutes. **Needs** Python: strings, lists, dictionaries. No PyTorch yet.
 
 # %% [markdown]
 # A model computes with numbers, so text must become numbers first. A tokenizer cuts it into pieces,

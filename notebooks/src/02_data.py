@@ -4,7 +4,7 @@
 # **Afterwards you can** turn ids into vectors, cut a text into windows with their targets, train a
 # first tiny model, and say how good the best possible model would be.
 #
-# **Takes** about 90 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`. Lesson
+# **Takes** about 100 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`. Lesson
 # 01 helps: there text became ids.
 
 # %% [markdown]
