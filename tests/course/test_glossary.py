@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks/src").glob("*.py"))
 # What is no prose: code, formulas, addresses, tables, titles.
-NO_PROSE = re.compile(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^[|#][^\n]*", re.S | re.M)
+NO_PROSE = re.compile(
+    r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^[|#][^\n]*", re.S | re.M
+)
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*(?: \((.+?)\))?: (.+)$")
 
