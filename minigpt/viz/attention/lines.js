@@ -47,6 +47,7 @@ function makeLines(ui, { point, lock }) {
     [left, right].forEach((box) => box.replaceChildren());
     names(right);
     names(left).forEach((line, row) => {
+      line.dataset.row = row;
       line.addEventListener("pointerenter", () => point({ row }));
       line.addEventListener("click", () => lock(row));
     });
@@ -56,7 +57,8 @@ function makeLines(ui, { point, lock }) {
   }
 
   function reveal(s) {
-    if (s.hover.row !== undefined) return;
+    // What is pointed at in here must stay under the pointer.
+    if (s.hover.row !== undefined && scroll.matches(":hover")) return;
     const [line, room] = [s.at.row * LINE, height - LINE];
     if (Math.abs(line - s.top - room / 2) <= room / 2) return;
     s.top = clamp(line - room / 2, 0, LINE * s.shape[2] - height);
@@ -84,7 +86,7 @@ function makeLines(ui, { point, lock }) {
 
   return part(element,
     [(s) => [s.tokens, s.shape], build],
-    [(s) => [s.at.row, s.row, s.shape], reveal],
+    [(s) => [s.at.row, s.row, s.locked, s.shape], reveal],
     [(s) => [s.looks, s.tokens], mark],
     [(s) => [s.looks, s.weights, s.top, s.theme], draw],
     [(s) => [s.top, s.laidOut], (s) => { scroll.scrollTop = s.top; }]);

@@ -72,7 +72,7 @@ function sayCell(caption, s, head) {
   if (column !== undefined) {
     caption.append(`token ${row} → ${column} `);
     token(caption, cut(s.tokens[column], 20));
-    const share = (100 * weightsOf(s, head)[column]).toFixed(1);
+    const share = fixed(100 * weightsOf(s, head)[column], 1);
     caption.append(column > row ? ": hidden, the future. " : `: ${share} %. `);
   } else if (!s.hide_first) caption.append("Hatched: hidden, the future.");
   if (s.hide_first) {

@@ -3,6 +3,7 @@
 // pointer) and `exact` (a row of a head as Python has it). What follows from these stands in `at`
 // (layer, head, row: what is shown) and `looks` (the weights of that row).
 
+const has = (s, part) => s.parts.includes(part); // whether that part is there
 const spotOf = (s, i) => ({ layer: Math.floor(i / s.shape[1]), head: i % s.shape[1] });
 const indexOf = (s, { layer, head }) => layer * s.shape[1] + head;
 const isHeld = (s, layer) => layer >= s.held[0] && layer < s.held[0] + s.held[1];

@@ -96,7 +96,7 @@ function makeTokenTable(labels) {
       ["token", "id", "logit", "before", "drawn from", "kept"],
       places.map((place) => [
         (cell) => token(cell, nameAt(place)),
-        order[place], floats[order[place]].toFixed(2),
+        order[place], fixed(floats[order[place]]),
         share(probabilities[place], 2), share(drawn(place), 2), place < kept ? "yes" : "no",
       ]),
     );

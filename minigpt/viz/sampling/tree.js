@@ -76,7 +76,7 @@ function inWords(path, nodes) {
   }
   const nats = path.reduce((sum, at) => sum - Math.log(nodes[at].share), 0);
   return `${count(tokens)} ${tokens === 1 ? "token" : "tokens"} behind the prompt, `
-    + `${nats.toFixed(2)} nats of surprise in all`;
+    + `${fixed(nats)} nats of surprise in all`;
 }
 
 function showPath({ box, chips }, path, current) {
