@@ -92,12 +92,6 @@ class CompiledStep:
         for block in self.model.transformer.h:
             if block.attn.attend is fused_attention:
                 block.attn.attend = single_query_attention
-        print(
-            f"compiling the next token of {len(self.model.transformer.h)} layers for batch "
-            f"{batch_size}: this takes 10 to 40 seconds, once for this model",
-            file=sys.stderr,  # standard output is for the text
-            flush=True,
-        )
 
     def fits(self, model: GPT) -> bool:
         """Say whether the model still holds the weights that this was compiled for."""
@@ -128,4 +122,10 @@ def compiled_step(model: GPT, batch_size: int) -> CompiledStep:
     kept = COMPILED.setdefault(model, {})
     if batch_size not in kept or not kept[batch_size].fits(model):
         kept[batch_size] = CompiledStep(model, batch_size)
+        print(
+            f"compiling the next token of {model.config.n_layer} layers for batch {batch_size}: "
+            "this takes 10 to 40 seconds, once for this model",
+            file=sys.stderr,  # standard output is for the text
+            flush=True,
+        )
     return kept[batch_size]

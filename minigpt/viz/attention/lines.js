@@ -18,7 +18,7 @@ function strokeAll(pen, s, [soft, mark]) {
   const cell = patternOf(s, s.at.layer, s.at.head);
   const T = s.shape[2];
   for (let row = 0; row < T && T <= 64; row++) {
-    for (let column = 0; column <= row; column++) {
+    for (let column = 0; column < seenOf(s, row); column++) {
       const weight = cell(row, column) / 255;
       if (weight > 0.1) stroke(pen, row, column, weight, soft, 2);
     }
@@ -64,10 +64,11 @@ function makeLines(ui, { point, lock }) {
     s.top = clamp(line - room / 2, 0, LINE * s.shape[2] - height);
   }
 
-  function mark({ at, looks }) {
+  function mark(s) {
+    const { at, looks } = s;
     [...left.children].forEach((line, i) => line.classList.toggle("ae-chosen", i === at.row));
     [...right.children].forEach((line, i) => {
-      line.classList.toggle("ae-future", i > at.row);
+      line.classList.toggle("ae-future", i >= seenOf(s, at.row));
       if (looks[i] >= 0.03) line.dataset.note = percent(looks[i]);
       else delete line.dataset.note;
     });

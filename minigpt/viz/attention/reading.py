@@ -25,6 +25,7 @@ from minigpt.interpret import (
 from minigpt.interpret.patterns import pack_patterns
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels, token_labels
 
 MOST_WEIGHTS = 250_000_000  # of all patterns together: 1 GB
@@ -74,10 +75,12 @@ class Reading:
     """A text as a model reads it: tokens, every pattern, and the residual stream.
 
     A text that is too long is cut; `notice` says so. Raises ValueError for an empty text, for
-    tokens that the model does not know, and for a model that has gone wrong.
+    tokens that the model does not know, for a model that has gone wrong, and for a model or
+    tokenizer of another library.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
+        check_pair(model, tokenizer)
         ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
         if not ids:
             raise ValueError("the text is empty; give at least one word to read")

@@ -46,7 +46,7 @@ function makeText({ choose, point, lock, lockKeys }) {
       span.dataset.kind = kind;
       span.classList.toggle("ae-strong", strength > 0.53 && !kind);
       span.classList.toggle("ae-chosen", i === s.at.row);
-      span.classList.toggle("xp-hatched", s.colouring === "attention" && i > s.at.row);
+      span.classList.toggle("xp-hatched", s.colouring === "attention" && i >= seenOf(s, s.at.row));
       span.setAttribute("aria-selected", i === s.at.row);
       const worth = strength >= 0.22 && room >= 4;
       room = (worth ? 0 : room) + span.textContent.length;

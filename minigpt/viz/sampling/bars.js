@@ -106,6 +106,7 @@ function makeTokenTable(labels) {
 function makeNext(ui, can) {
   const { labels } = ui.state;
   const element = make("section", "sx-next");
+  ui.failAt(element, "pick");
   const head = make("div", "xp-row", element);
   make("h3", "xp-title", head, "Next token");
   make("span", "xp-soft", head, "click one to choose it");

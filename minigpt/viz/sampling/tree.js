@@ -1,8 +1,9 @@
 // The tree of all that was tried. A line of chips runs on until it branches; each branch is then a
 // line of its own.
 
-function makeTree({ go }) {
+function makeTree(ui, { go }) {
   const element = make("div");
+  ui.failAt(element, "go");
   const head = make("div", "xp-row", element);
   make("h3", "xp-title", head, "Tried so far");
   const sum = make("span", "xp-soft", head);
