@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy(
         "AttentionExplorer": "attention",
         "CoinFloor": "floor",
         "PatternMap": "attention",
+        "SizeExplorer": "sizes",
         "StreamWindow": "windows",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",

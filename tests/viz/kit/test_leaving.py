@@ -11,6 +11,7 @@ from minigpt.viz import (
     CoinFloor,
     PatternMap,
     SamplingExplorer,
+    SizeExplorer,
     StreamWindow,
     TokenizerExplorer,
 )
@@ -90,6 +91,7 @@ def explorer(name, model, tokenizer):
         "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
+        "sizes": lambda: SizeExplorer(),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
         "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
@@ -112,7 +114,7 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "coin", "map", "sampling", "tokenizer", "training", "window"]
+NAMES = ["attention", "coin", "map", "sampling", "sizes", "tokenizer", "training", "window"]
 
 
 @pytest.mark.parametrize("name", NAMES)
