@@ -10,8 +10,11 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "AttentionExplorer": "attention",
+        "CoinFloor": "floor",
         "PatternMap": "attention",
         "ScoreMap": "attention",
+        "SizeExplorer": "sizes",
+        "StreamWindow": "windows",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",
         "TrainingMonitor": "training",

@@ -8,9 +8,12 @@ from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import (
     AttentionExplorer,
+    CoinFloor,
     PatternMap,
     SamplingExplorer,
     ScoreMap,
+    SizeExplorer,
+    StreamWindow,
     TokenizerExplorer,
 )
 from minigpt.viz.training.monitor import TrainingMonitor
@@ -86,11 +89,14 @@ def explorer(name, model, tokenizer):
     pattern = torch.full((5, 5), 0.2).tril()
     return {
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
+        "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
+        "sizes": lambda: SizeExplorer(),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
 
@@ -110,9 +116,11 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-@pytest.mark.parametrize(
-    "name", ["attention", "map", "scores", "sampling", "tokenizer", "training"]
-)
+
+NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "tokenizer", "training"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "window"])
 def test_nothing_is_left_of_a_view_that_is_closed(page, tmp_path, model, tokenizer, name):
     open_view(page, explorer(name, model, tokenizer), tmp_path / "page.html")
     page.keyboard.press("Tab")
