@@ -353,15 +353,21 @@ viz.table(y[0], ["head 0", "", "head 1", ""], rows=words)
 
 # %% [markdown]
 # `?` has both answers now, side by side: 10 and 20. Here are your two heads on a map you can play
-# with. Point at a row, or press Tab and use the arrow keys. **Predict** row `?` of head 1 first.
+# with. **Predict** before you touch it: at which loudness, instead of 16, does `?` lose sight of
+# `red`? What does switching off the scale do, and what the mask?
+
+# %%
+others = {"blue": x[0], "hat": x[1]}  # more words that you may write in: a colour, a thing
+viz.ScoreMap(x, words, W_q, W_k, n_head=2, others=others)
+
+# %% [markdown]
+# It fades, rather than being lost: with less loudness `?` looks more and more like an average.
+# Without the scale the same loudness counts √2 times as much. Without the mask, words look ahead.
 
 # %%
 q, k, v = by_hand
-viz.PatternMap(pattern(q, k)[0], words)
-
-# %% [markdown]
-# In head 0 the last row looks at `red`, in head 1 at `kite`. All other rows are the same averages
-# in both: they ask nothing.
+rows = [[loud, pattern(loud / 16 * q, k)[0, 0, -1, 0].item()] for loud in (16, 8, 4, 2, 1, 0)]
+viz.table(rows, ["loudness", "how much ? looks at red"])
 
 # %% [markdown]
 # ## Mixing the answers: `c_proj`
@@ -833,8 +839,8 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # - The right shape proves nothing.
 
 # %% [markdown]
-# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? Then let
-# `kite` ask too: set its *asks* to 1 at the top and run all.
+# **Your turn.** Let `kite` ask too: set its *asks* to 1 at the top and run all. What does it say, and
+# why?
 #
 # **Exercises:** [03_attention](../exercises/03_attention.ipynb). Each check says what went wrong,
 # and what passes becomes a part of your own GPT.

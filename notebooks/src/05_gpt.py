@@ -820,6 +820,17 @@ viz.table(rows, ["forward (GFLOPs)", "backward"], rows=["gpt2, 1,024 tokens"])
 # its weight's. So training takes about 6 FLOPs a parameter and token.
 
 # %% [markdown]
+# Now set the sizes yourself, and see what each costs. **Predict** first: which grows fourfold when
+# the width is doubled, which when the context is? And which size changes the arithmetic least?
+
+# %%
+viz.SizeExplorer()
+
+# %% [markdown]
+# Parameters of the blocks go with the square of the width; whole patterns, of your own attention,
+# with the square of the context. The vocabulary weighs on small models only, as you saw above.
+
+# %% [markdown]
 # ## The proof: equal to the package
 #
 # Now GPT-2's real shape, 124 million weights, in your own class. Shapes first, on meta; then
