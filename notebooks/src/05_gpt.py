@@ -820,15 +820,30 @@ viz.table(rows, ["forward (GFLOPs)", "backward"], rows=["gpt2, 1,024 tokens"])
 # its weight's. So training takes about 6 FLOPs a parameter and token.
 
 # %% [markdown]
-# Now set the sizes yourself, and see what each costs. **Predict** first: which grows fourfold when
-# the width is doubled, which when the context is? And which size changes the arithmetic least?
+# Now set the sizes yourself, and see what each costs. **Predict** first: double the width, and what
+# grows four times? Double the context: does anything?
 
 # %%
 viz.SizeExplorer()
 
 # %% [markdown]
-# Parameters of the blocks go with the square of the width; whole patterns, of your own attention,
-# with the square of the context. The vocabulary weighs on small models only, as you saw above.
+# In numbers, from your own accounts: how many times as much, when one size of GPT-2 is doubled?
+
+# %%
+doubled = {"layers": dict(n_layer=24), "width": dict(n_embd=1536)}
+doubled |= {"context": dict(block_size=2048), "vocabulary": dict(vocab_size=2 * 50257)}
+rows = []
+for change in doubled.values():
+    config = replace(gpt2, **change)
+    T = config.block_size
+    rows.append([count_parameters(config) / count_parameters(gpt2)])
+    rows[-1].append(T * activations(config) / (1024 * activations(gpt2)))
+    rows[-1].append(flops_per_token(config, T) / flops_per_token(gpt2, 1024))
+viz.table(rows, ["parameters", "activations", "FLOPs a token"], rows=list(doubled))
+
+# %% [markdown]
+# The width costs most: its square is in every block. Nothing grows a full four times, as each model
+# has parts that only double. A longer context doubles the activations, since nobody keeps patterns.
 
 # %% [markdown]
 # ## The proof: equal to the package
