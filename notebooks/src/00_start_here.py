@@ -4,7 +4,7 @@
 # **Afterwards you can** name every part of a language model and say what it does, because you have
 # seen each at work: tokens, logits, sampling, loss, attention.
 #
-# **Takes** about 20 minutes. **Needs** a little Python. No network, no graphics card.
+# **Takes** about 30 minutes. **Needs** a little Python. No network, no graphics card.
 
 # %% [markdown]
 # A lesson is text and code in turn. Click the cell below and press **Shift+Enter**: it runs, and
@@ -57,11 +57,11 @@ from minigpt import from_pretrained, generate, viz
 
 viz.use_style()
 model, tokenizer = from_pretrained("storyteller", verbose=False)
-print(f"{model.num_parameters():,} numbers in {model.config.n_layer} layers")
+print(f"{model.num_parameters():,} parameters in {model.config.n_layer} layers")
 
 # %% [markdown]
-# The smallest GPT-2 has 124,439,808. This one is quick on any laptop. Here is a story it has never
-# seen; we keep it for the whole lesson.
+# **Parameters** are the numbers that training changes. The smallest GPT-2 has 124,439,808. Here is
+# a story that this model has never seen; we keep it for the whole lesson.
 
 # %%
 story = (
@@ -81,7 +81,8 @@ print(len(story.split()), "words")
 # ## 1. Text becomes tokens
 #
 # A model reads no letters. A **tokenizer** cuts text into pieces, the **tokens**, and gives each
-# its number, the **id**. **Predict:** is every word one token?
+# its number, the **id**. All that it knows are its **vocabulary**. **Predict:** is every word one
+# token?
 
 # %%
 sentence = "Once upon a time there was a xylophone."
@@ -90,12 +91,12 @@ viz.TokenizerExplorer(tokenizer, sentence)
 
 # %% [markdown]
 # Words that are frequent in the stories are one token, with their space in front (shown as `·`).
-# `xylophone` never occurs, so it falls to pieces; press *play* to see how the pieces grow. Nothing
-# is lost: decoding gives the text back.
+# `xylophone` never occurs, so it falls to pieces; press *play* to see how they grow. Nothing is
+# lost: decoding gives the text back.
 
 # %%
 assert tokenizer.decode(ids) == sentence
-print(f"{tokenizer.vocab_size:,} different tokens; decoded: {tokenizer.decode(ids)}")
+print(f"{tokenizer.vocab_size:,} tokens in the vocabulary; decoded: {tokenizer.decode(ids)}")
 
 # %% [markdown]
 # ## 2. Tokens become vectors
@@ -110,7 +111,8 @@ print(f"{vectors.size(0)} vectors of {vectors.size(1)} numbers, here the first f
 viz.table(vectors[:, :4], ["0", "1", "2", "3"], rows=viz.token_labels(tokenizer, ids[:7]))
 
 # %% [markdown]
-# Both `·a` have the same vector. What tells them apart, their place, is added right after.
+# Both `·a` have the same vector. What tells them apart, their position in the text, is added right
+# after.
 
 # %% [markdown]
 # ## 3. Vectors become logits
@@ -150,7 +152,18 @@ plt.show()
 
 # %% [markdown]
 # Twelve words share the bet, about 8 % each; the thirteenth has nothing. These stories are told by
-# rolling dice, and here the dice have twelve sides. The model found that out by reading.
+# rolling dice, and this die has 14 sides: *a tiny*, *a wise*, *an old* … **Predict:** what comes
+# after *there was an*, and how likely was that *an*?
+
+# %%
+an = tokenizer.encode(" an")[0]
+print(f"·an after ·was: {next_token('Once upon a time there was')[an]:.1%}")
+viz.plot_next_token(next_token("Once upon a time there was an"), tokenizer, top=4)
+plt.show()
+
+# %% [markdown]
+# The other two sides. 2 of 14 are 14.3 %, and the model comes close. It has never seen the dice: it
+# found all of that out by reading.
 
 # %% [markdown]
 # Now cut our story off before its last word: *And what colour was the kite? It was* … **Predict:**
@@ -168,8 +181,8 @@ plt.show()
 # %% [markdown]
 # ## 5. Probabilities become text
 #
-# Choose a token, append it, read again: that loop is all there is to writing. The simplest choice
-# is the most likely token each time. It is called **greedy**.
+# Choose a token, append it, read again: that loop is all there is to writing. What it begins with
+# is the **prompt**. The simplest choice is the most likely token each time, called **greedy**.
 
 # %%
 ids = read("Once upon a time there was")
@@ -180,7 +193,7 @@ for _ in range(12):
 print(tokenizer.decode(ids[0, 1:].tolist()))
 
 # %% [markdown]
-# The package's `generate` does the same, faster. Temperature 0 means greedy.
+# The package's `generate` does the same, faster; `temperature=0` means greedy.
 
 # %%
 same = generate(model, read("Once upon a time there was"), 12, temperature=0)
@@ -206,10 +219,11 @@ for ax, temperature in zip(axes, [0.5, 1.0, 3.0]):
     probabilities = next_token_distribution(logits, temperature)
     viz.plot_next_token(probabilities, tokenizer, 6, f"temperature {temperature}", ax)
 plt.show()
+print(f"at 3, the first two: {probabilities.topk(2).values.sum():.0%}")
 
 # %% [markdown]
-# Below 1 the likely gets likelier. At 3 the two sensible tokens keep 28 % between them; the rest
-# of the bet is spread over a thousand tokens that make no sense here.
+# Below 1 the likely gets likelier. At 3 the two that fit keep 27 % between them; the rest is spread
+# over the 1,022 other tokens of the vocabulary.
 
 
 # %%
@@ -235,14 +249,14 @@ print(tell(temperature=1.0))
 print(tell(temperature=2.0))
 
 # %% [markdown]
-# One unlikely token leads to the next. **Your turn:** change the temperature or add `seed=2`,
-# press Shift+Enter, and find the point where stories break.
+# It breaks, and soon. **Your turn:** change the temperature or add `seed=2`, press Shift+Enter, and
+# find the point where stories break.
 
 # %% [markdown]
 # ## 6. How good is it? The loss
 #
-# Let the model read our story, and note at each token how *surprised* it is: minus the logarithm
-# of the probability it gave to that token. Sure and right is 0; the unit is **nats**.
+# Let the model read our story, and note at each token how *surprised* it is: minus the natural
+# logarithm of the probability it gave to that token. Sure and right is 0; the unit is the **nat**.
 
 # %% [markdown]
 # **Predict:** at which words of the story is it surprised? And when *kite* comes the second time?
@@ -276,7 +290,7 @@ print(f"floor:       {floor:.1f} nats; no model does better on average")
 
 # %% [markdown]
 # One story may be luck. Take fifty new ones. **Predict:** how far above the floor is the
-# storyteller, in percent?
+# storyteller, about 1, 10 or 50 %?
 
 # %%
 from itertools import islice
@@ -296,19 +310,18 @@ floor = -sum(Stories.log_prob(text) for text in stories) / 50
 print(f"{loss:.1f} against {floor:.1f} nats per story: {loss / floor - 1:.0%} above the floor")
 
 # %% [markdown]
-# Hardly any room is left. Training took minutes on two processor cores. `make storyteller` does it
-# again.
+# Hardly any room is left. You can train it anew, in minutes: `make storyteller`.
 
 # %% [markdown]
 # ## 7. How does it remember? Attention
 #
-# To say *purple* at the end, the model must look back. Parts called **attention heads** do that:
-# each token spreads 100 % of a look over itself and the tokens before it. This model has 4 layers
-# of 4 heads.
+# To say *purple* at the end, the model must look back. That is **attention**, and the parts that do
+# it are its **heads**: in each, a token spreads 100 % of a look over itself and the tokens before
+# it. This model has 4 layers of 4 heads.
 
 # %% [markdown]
-# The last token of our story's beginning is `·was`. **Predict:** how much of its look goes to
-# *purple*, in each of the 16 heads?
+# The last token of our story's beginning is `·was`. **Predict:** how many of the 16 heads look from
+# there to *purple*: one, half of them, or all?
 
 # %%
 from minigpt.interpret import attention_patterns
@@ -331,7 +344,9 @@ viz.table(look("·purple"), heads, rows=layers)
 
 # %%
 layer, head = divmod(int(look("·purple").argmax()), 4)
-viz.AttentionExplorer(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
+parts = ["patterns", "lines", "take out"]  # it can show more; that comes in lesson 09
+marked = "<|endoftext|>" + beginning
+viz.AttentionExplorer(model, tokenizer, marked, layer=layer, head=head, parts=parts)
 
 # %% [markdown]
 # Each small square is a head; the large one is the head you chose. A row is a token that looks, a
@@ -348,9 +363,9 @@ for token, word in [(47, "·kite"), (97, "·three")]:
     print(f"token {token} looks at {word}: layer {layer}, head {head}")
 
 # %% [markdown]
-# A pattern is a hint, not a proof. So take the head out: choose it, press *Take out*, and read what
-# the model now expects after `·was`. **Predict:** does it still say *purple*? Then try others. The
-# same in code:
+# A pattern is a hint, not a proof. So take the head out: what it adds is set to zero. That is an
+# **ablation**. **Predict:** does the model still say *purple*? Choose the head, press *Take out*,
+# and read beside the button what the model now says. Then try others. The same in code:
 
 # %%
 from minigpt.interpret import ablated
@@ -382,8 +397,8 @@ for colour in ["golden", "silver", "tartan"]:
 viz.table(rows, ["the kite is", "the answer", "how sure"])
 
 # %% [markdown]
-# The colours it knows it looks up. *Tartan* it cannot even see as a colour, so it guesses, and
-# sounds sure of it. Models do not say "I don't know".
+# The colours it knows it gives back. *Tartan* it has never read, and it answers another colour,
+# sure of it as well. Nothing in it says "I don't know".
 
 # %% [markdown]
 # Now change the story itself, at the top, and choose *Run → Run Selected Cell and All Below*.
@@ -397,12 +412,12 @@ viz.table(rows, ["the kite is", "the answer", "how sure"])
 
 # %%
 ids = read(story)
-parts = model.transformer
+gpt = model.transformer
 with torch.no_grad():
-    x = parts.wte(ids) + parts.wpe(torch.arange(ids.size(1)))  # tokens and positions
-    for block in parts.h:
+    x = gpt.wte(ids) + gpt.wpe(torch.arange(ids.size(1)))  # tokens and positions
+    for block in gpt.h:
         x = block(x)  # attention, then each token thinks for itself
-    logits = model.lm_head(parts.ln_f(x))
+    logits = model.lm_head(gpt.ln_f(x))
     assert torch.allclose(logits, model(ids), atol=1e-4)
 print("By hand equals model(ids).")
 
@@ -423,7 +438,8 @@ for prompt in (beginning, beginning + " "):
 viz.table(rows, ["the prompt ends", "1st guess", "2nd", "3rd"])
 
 # %% [markdown]
-# It has never read a space by itself at this place, and is lost.
+# A space by itself is another token than the one in front of a word. The model expects none here,
+# and is lost.
 
 # %% [markdown]
 # **2. A text from another world.** A model knows what it has read and nothing else. It does not

@@ -4,7 +4,7 @@
 # **Afterwards you can** turn ids into vectors, cut a text into windows with their targets, train a
 # first tiny model, and say how good the best possible model would be.
 #
-# **Takes** about 45 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`. Lesson
+# **Takes** about 100 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`. Lesson
 # 01 helps: there text became ids.
 
 # %% [markdown]
@@ -33,7 +33,7 @@ viz.use_style()
 
 # %% [markdown]
 # We carry these 14 words through the lesson. A real tokenizer cuts finer (lesson 01); here each
-# word is a **token**. Its **id** is its place in the list of all tokens, the **vocabulary**.
+# word is a token. Its id is its place in the list of all tokens, the vocabulary.
 
 # %%
 text = "a fox saw a red kite . a fox lost a red hat ."
@@ -56,12 +56,11 @@ viz.coloured_tokens(words, ids.tolist())
 # ## Ids become vectors
 #
 # Id 5 is not more than id 4; hats are not more than kites. An id is only a name. So each token
-# gets a row of numbers of its own, a **vector**, in a table with V rows and C columns.
+# gets a row of numbers of its own, a vector, in a table with V rows and C columns.
 
 # %% [markdown]
-# The table is called `wte`, for *word token embedding*. A vector looked up in it is an
-# **embedding**. The numbers start at random, and training will move them. **Predict:** which rows
-# below are equal?
+# The table is called `wte`, for *word token embedding*. A vector looked up in it is an embedding.
+# The numbers start at random, and training will move them. **Predict:** which rows below are equal?
 
 # %%
 torch.manual_seed(0)
@@ -108,10 +107,10 @@ embedding(encode("a fox saw")).sum().backward()
 viz.table(embedding.weight.grad, ["0", "1", "2", "3"], rows=vocabulary)
 
 # %% [markdown]
-# Only the three that were read. From this text, no other row learns anything.
+# Only the three that were read. From this text, no other row of this layer learns anything.
 
 # %% [markdown]
-# ## Places become vectors, too
+# ## Positions become vectors, too
 #
 # *a fox saw a kite* and *a kite saw a fox* say different things. **Predict:** does the model get
 # different numbers?
@@ -121,19 +120,19 @@ one, two = wte[encode("a fox saw a kite")], wte[encode("a kite saw a fox")]
 print("the same numbers, but for their order:", torch.equal(one.msort(), two.msort()))
 
 # %% [markdown]
-# The same five vectors, shuffled. The rest of a GPT treats all rows alike: attention (lesson 03)
-# takes averages over them. So the order would be all but lost.
+# The same five vectors, shuffled. The rest of a GPT has no other sign of the order but who may look
+# at whom (lesson 03). How much that costs a trained model, you see at the end, under mistake 3.
 
 # %% [markdown]
-# GPT-2's cure: a second table, `wpe`, with a vector for each *position*, the token's place in the
-# text. It is added:
+# GPT-2's cure: a second table, `wpe`, with a vector for each *position*, counted from 0: the
+# **position embedding**. It is added:
 #
 # $$x_t = W_{te}[\text{id}_t] + W_{pe}[t]$$
 
 # %%
 wpe = torch.randn(14, 4)  # (longest text, C)
-one, two = one + wpe[:5], two + wpe[:5]
-print("the same numbers, but for their order:", torch.equal(one.msort(), two.msort()))
+here, there = one + wpe[:5], two + wpe[:5]
+print("the same numbers, but for their order:", torch.equal(here.msort(), there.msort()))
 x = wte[ids] + wpe[: len(ids)]
 viz.table(
     x[[0, 3, 7, 10]], ["0", "1", "2", "3"], rows=["a, at 0", "a, at 3", "a, at 7", "a, at 10"]
@@ -152,7 +151,7 @@ viz.table(
 
 # %% [markdown]
 # Think of clocks. Each pair of columns is one hand: its sine and cosine say where it points. The
-# first hand turns quickly, the next ones slower and slower. First as a loop:
+# first hand turns quickly, the next ones slower and slower. It is called **sinusoidal**. As a loop:
 
 # %%
 by_loop = torch.zeros(14, 4)
@@ -203,24 +202,28 @@ plt.show()
 # learned table: noise at the top, then faint upright streaks. Neighbours are alike, but no waves.
 
 # %% [markdown]
-# What makes a good position vector? Neighbours should be alike, and those far away should not. We
-# measure likeness by the **cosine** of the angle between two vectors: 1 is the same direction, 0
-# nothing in common.
+# How alike are two positions' vectors? Measure the cosine of the angle between them, their **cosine
+# similarity**: 1 is the same direction, 0 nothing in common, −1 the opposite. **Predict** the
+# learned table's: does position 61 come out nearer to 60 than position 120?
 
 # %%
 for table, style, name in [(waves, "-", "sinusoidal"), (learned, "--", "learned")]:
-    plt.plot(F.cosine_similarity(table[60], table), style, label=name)
+    likeness = F.cosine_similarity(table[60], table)
+    plt.plot(likeness, style, label=f"{name}: lowest {likeness.min():.2f}")
 plt.gca().set(xlabel="position (tokens)", ylabel="likeness to position 60 (cosine)")
 plt.legend()
 plt.show()
+slow = sum(127 / 10000 ** (i / 64) < 1 for i in range(64))
+print(f"{slow} of the 64 hands turn less than one radian in 127 tokens")
 
 # %% [markdown]
-# Both peak at 60 and fall off on both sides. Nobody told the storyteller that 61 comes after 60.
-# It found out by reading.
+# Both peak at 60. Nobody told the storyteller that 61 comes after 60; it found out by reading. Far
+# away they differ: the learned table reaches −0.50, the waves stay above 0.44. Almost half of their
+# hands hardly move in so short a text.
 
 # %% [markdown]
-# The waves do it evenly: how alike two positions are depends only on how far apart they are. And
-# they never end. **Predict:** what do both say about position 128, one past the longest text?
+# For waves, how alike two positions are depends only on how far apart they are. And they never
+# end. **Predict:** what do both say about position 128, one past the longest text?
 
 # %%
 likeness = waves @ waves.T
@@ -233,7 +236,54 @@ except IndexError as error:
 
 # %% [markdown]
 # A table ends at its last row. So GPT-2, whose table has 1,024 rows, can never read more than
-# 1,024 tokens at once. This limit is its **block size**.
+# 1,024 tokens at once. This limit is its **context length**; in code, `block_size`.
+
+# %% [markdown]
+# ## What the token table learned
+#
+# The storyteller's `wte` began as random numbers, too. Take a word's row, and look for the most
+# similar rows by cosine. **Predict** the neighbours of `·purple`, and those of `·Monday`.
+
+
+# %%
+def nearest(word, n=5):
+    row = tokenizer.encode(word)[0]
+    likeness = F.cosine_similarity(embeddings[row], embeddings)
+    best = likeness.topk(n + 1).indices[1:]  # the first is the word itself
+    labels = viz.token_labels(tokenizer, best)
+    return [f"{label} {likeness[i]:.2f}" for label, i in zip(labels, best)]
+
+
+embeddings = model.transformer.wte.weight.detach()
+some = [" purple", " Monday", " Ruby", " fox"]
+viz.table([nearest(word) for word in some], ["nearest", "2nd", "3rd", "4th", "5th"], rows=some)
+
+# %% [markdown]
+# Colours lie beside colours, days beside days: these are its **nearest neighbours**, learned by
+# reading alone. But days are almost one vector, and colours keep their distance. **Predict** why:
+# which of these words does a story need again?
+
+# %%
+import re
+from itertools import islice, pairwise
+
+from minigpt import Stories
+from minigpt.stories import GRAMMAR
+
+told, rows = list(islice(Stories(seed=5), 300)), []
+groups = ["weather", "day", "animal", "trait", "colour", "thing", "name"]
+for group in groups:
+    names = [option.split()[-1] for option in GRAMMAR[group]]
+    vectors = F.normalize(embeddings[[tokenizer.encode(f" {name}")[0] for name in names]])
+    likeness = (vectors @ vectors.T)[~torch.eye(len(names), dtype=torch.bool)].mean().item()
+    times = [len(re.findall(rf"\b{name}\b", story)) for story in told for name in names]
+    rows.append([likeness, f"{sum(n > 1 for n in times) / sum(n > 0 for n in times):.0%}"])
+viz.table(rows, ["mean likeness within", "comes again in its story"], rows=groups)
+
+# %% [markdown]
+# The groups whose words come again are kept apart; those whose words hardly do lie together. To
+# answer a quiz the model must tell *red* from *blue*. Nothing depends on whether it was a Monday.
+# A vector holds what lowered the loss.
 
 # %% [markdown]
 # ## Windows and targets
@@ -248,7 +298,7 @@ plot_windows(words, [start], T)
 plt.show()
 
 # %% [markdown]
-# On top the whole stream. Below it, x is the four words from place 3 on: *a red kite .* The
+# On top the whole stream. Below it, x is the four words from position 3 on: *a red kite .* The
 # targets y, with dashed edges, are the same stream, one to the right: *red kite . a*.
 
 # %% [markdown]
@@ -266,8 +316,14 @@ viz.table(rows, ["the model has read", "and should say"])
 # position sees what comes later. Lesson 03 makes sure of that.
 
 # %% [markdown]
-# Windows start anywhere. **Predict:** with N = 14 tokens and T = 4, how many starts are there? Mind
-# the last target.
+# Windows start anywhere. **Predict:** with N = 14 tokens and T = 4, how many starts are there? Drag
+# the window to the right end, or press the arrow keys, and mind the last target.
+
+# %%
+viz.StreamWindow(ids, vocabulary, context_length=4, start=3)
+
+# %% [markdown]
+# The last target stops it: the window ends one before the last token. Counted in code:
 
 # %%
 possible = [s for s in range(14) if len(ids[s + 1 : s + 1 + T]) == T]
@@ -352,7 +408,7 @@ print(" ".join(vocabulary[i] for i in sample(P, start=0, n=20)))
 # ## How good? Surprise, in nats
 #
 # A model is good if it gave the words that came a high probability. The **surprise** at a word is
-# $-\ln p$. Its unit is the **nat**.
+# $-\ln p$. Its unit is the nat.
 
 # %%
 rows = [[f"1/{n}", math.log(n), f"one of {n}"] for n in (1, 2, 4, 8)]
@@ -364,8 +420,8 @@ viz.table(rows, ["p", "surprise (nats)", "like guessing"])
 # up.
 
 # %% [markdown]
-# The mean surprise per token is the **loss**. Here $x_t$ is again an id, $y_t$ the id after it, and
-# N counts these pairs, 13:
+# The mean surprise per token is the loss; papers call it **cross-entropy**, or negative
+# log-likelihood. Here $x_t$ is again an id, $y_t$ the id after it, and N counts these pairs, 13:
 #
 # $$L = -\frac{1}{N} \sum_{t=1}^{N} \ln P[x_t, y_t]$$
 #
@@ -397,13 +453,13 @@ print(f"loss {bigram:.2f} nats per token; perplexity {math.exp(bigram):.2f}")
 # ## The same model, learned
 #
 # Now without counting. Take a table of V × V numbers, all 0. Row i holds a score for each next
-# token, a **logit**. **Softmax** makes probabilities of them:
+# token, a logit. Softmax makes probabilities of them:
 # $P_{ij} = e^{l_{ij}} / \sum_k e^{l_{ik}}$.
 
 # %% [markdown]
-# Training means: work out the loss, ask PyTorch in which direction it falls (the **gradient**), and
-# take a step that way. `F.cross_entropy` is softmax and loss in one. **Predict:** what is the loss
-# before the first step?
+# Training means: work out the loss, ask PyTorch in which direction it rises (the gradient), and
+# take a step the other way. `F.cross_entropy` is softmax and loss in one. **Predict:** what is the
+# loss before the first step?
 
 
 # %%
@@ -428,14 +484,14 @@ print(f"first {losses[0]:.2f}, which is ln 8 = {math.log(8):.2f}; last {losses[-
 
 # %%
 plt.plot(range(1, 301), losses, label="learned table")
-plt.axhline(bigram, color="black", linestyle="--", label="counted, 8 ln 2 / 13")
+plt.axhline(bigram, color="gray", linestyle="--", label="counted, 8 ln 2 / 13")
 plt.gca().set(xlabel="steps", ylabel="loss (nats per token)", xscale="log", ylim=0)
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# To the dashed line, the loss of counting, and no lower. Of all tables, the counts are the best;
-# learning finds them by itself.
+# To the dashed line, the loss of counting, and no lower. Of all tables, the counts are the best for
+# the text they were counted in; learning finds them by itself.
 
 # %%
 learned_P = table.softmax(dim=1)
@@ -451,22 +507,34 @@ viz.table(learned_P, vocabulary, rows=vocabulary)
 #
 # How good could *any* model get? We know the teller: two coins in each story. Nobody can foresee a
 # coin, so a perfect model pays ln 2 for each, and 0 for every other word. That best possible loss
-# is the **floor**.
+# is the floor.
 
 # %% [markdown]
-# Our 13 targets hold four coins, so the floor is 4 ln 2 / 13. The bigram model pays twice that.
-# What is it missing? It does not know *which* `a` it reads. **Predict:** what if it knew the
-# position, 0 to 6, within the story?
+# What if a coin is not fair, and the model does not know? **Predict:** it falls on *kite* 9 times
+# in 10, and the model says half and half. Is the loss at ln 2 = 0.69, above or below? Then move the
+# model's guess, until the loss lies on the floor.
 
 # %%
-place = torch.arange(13) % 7
-counts_by_place = torch.zeros(7, 8, 8)
-for p, now, after in zip(place, x, y):
-    counts_by_place[p, now, after] += 1
-P_by_place = counts_by_place / counts_by_place.sum(dim=2, keepdim=True)
-by_place, floor = -P_by_place[place, x, y].log().mean().item(), 4 * math.log(2) / 13
-assert math.isclose(by_place, floor, rel_tol=1e-6)
-rows = [["bigram", bigram], ["bigram and position", by_place], ["floor", floor]]
+viz.CoinFloor({"kite": 0.9, "hat": 0.1})
+
+# %% [markdown]
+# Still 0.69: half and half costs ln 2 at every toss, whatever falls. But the floor has sunk to
+# 0.33, the **entropy** of this coin. The loss comes down to it only where the guess is the truth.
+
+# %% [markdown]
+# Our 13 targets hold four fair coins, so the floor is 4 ln 2 / 13. The bigram model pays twice
+# that. It does not know *which* `a` it reads. **Predict:** what if it knew the position, 0 to 6,
+# within the story?
+
+# %%
+position = torch.arange(13) % 7
+counts_there = torch.zeros(7, 8, 8)
+for p, now, after in zip(position, x, y):
+    counts_there[p, now, after] += 1
+P_there = counts_there / counts_there.sum(dim=2, keepdim=True)
+by_position, floor = -P_there[position, x, y].log().mean().item(), 4 * math.log(2) / 13
+assert math.isclose(by_position, floor, rel_tol=1e-6)
+rows = [["bigram", bigram], ["bigram and position", by_position], ["floor", floor]]
 viz.table(rows, ["model", "loss (nats per token)"])
 
 # %% [markdown]
@@ -487,8 +555,9 @@ memory = -sum(math.log(p) for p in probability) / 13
 viz.table([*rows, ["the whole story so far", memory]], ["model", "loss (nats per token)"])
 
 # %% [markdown]
-# *Below* the floor! It has learned by heart: after *saw* came a kite, after *lost* a hat. On these
-# two stories that holds. **Predict:** what does it say to a new one, *a fox saw a red hat*?
+# *Below* the floor! It has learned by heart: after *saw* came a kite, after *lost* a hat. That is
+# **overfitting**: true of these two stories, not of the language. **Predict:** what does it say to
+# a new one, *a fox saw a red hat*?
 
 # %%
 new = ("a", "fox", "saw", "a", "red", "hat")
@@ -503,7 +572,7 @@ print(f"probability of hat: {p:.0f}, surprise: {-p.log():.0f}")
 # ## Twenty thousand stories
 #
 # Time for a larger language. The course's stories come from a small grammar with many more choices.
-# `load_data` gives them as ids: a part to train on and a part held out.
+# `load_data` gives them as ids: a **training set**, and one held out, the **validation set**.
 
 # %%
 data = package.load_data("stories")
@@ -513,6 +582,26 @@ viz.coloured_tokens(viz.token_labels(data.tokenizer, data.train[:18]), data.trai
 # %% [markdown]
 # One long stream. A mark, `<|endoftext|>`, stands before and after each story. The ids lie in a
 # file on disk, two bytes each; only what is read comes into memory.
+
+# %% [markdown]
+# A validation story that stands in the training set as well would be **leakage**: known by heart,
+# it lowers the loss and proves nothing. **Predict:** how many of the 1,000 do?
+
+
+# %%
+def stories_of(ids):
+    ends = np.flatnonzero(ids == data.tokenizer.end_of_text)
+    return [tuple(ids[start + 1 : end]) for start, end in pairwise(ends)]
+
+
+train_stories, val_stories = stories_of(data.train), stories_of(data.val)
+both = set(train_stories) & set(val_stories)
+print(f"{len(train_stories):,} to train on, {len(val_stories):,} held out, {len(both)} in both")
+
+# %% [markdown]
+# None. On the web that is hard to keep: pages are copied. And once you *choose* by the validation
+# set, as we do soon, you have learned from it. The number you report belongs to a third set, the
+# **test set**, read once, at the end.
 
 # %% [markdown]
 # Counting works as before. One line does all pairs at once: the pair (i, j) becomes the number
@@ -527,8 +616,9 @@ def count_pairs(x, y, V):
 assert torch.equal(count_pairs(x, y, 8), counts.long())
 V = data.tokenizer.vocab_size
 train, val = (torch.from_numpy(np.array(part, dtype=np.int64)) for part in (data.train, data.val))
-counts = count_pairs(train[:-1], train[1:], V)
-print(f"{V:,} tokens; {(counts > 0).sum():,} of {V * V:,} pairs ever occur")
+pairs = count_pairs(train[:-1], train[1:], V)
+print(f"{V:,} tokens; {(pairs > 0).sum():,} of {V * V:,} pairs ever occur")
+print(f"{(pairs.sum(dim=1) < V).sum()} of the {V:,} tokens come fewer than {V:,} times")
 
 # %% [markdown]
 # Most pairs never occur: probability 0. If one did occur in new text, the surprise would be
@@ -547,17 +637,18 @@ def smooth(counts, extra):
     return (counts + extra) / (counts + extra).sum(dim=1, keepdim=True)
 
 
-rows = [[str(extra), bigram_loss(smooth(counts, extra))] for extra in (1.0, 0.1, 0.01)]
+rows = [[str(extra), bigram_loss(smooth(pairs, extra))] for extra in (1.0, 0.1, 0.01)]
 viz.table(rows, ["added to each count", "held-out loss (nats per token)"])
 
 # %% [markdown]
-# The least. Adding 1 to each of 1,024 columns drowns rows of rare tokens. From here on we add 0.01:
-# the bigram model's loss is 1.73 nats per token.
+# The least. Adding 1 to each of 1,024 columns adds more than was ever counted in most rows. From
+# here on we add 0.01: the bigram model's loss is 1.73 nats per token.
 
 # %%
 from textwrap import fill
 
-P = smooth(counts, 0.01)
+P = smooth(pairs, 0.01)
+assert round(bigram_loss(P), 2) == 1.73
 print(fill(data.tokenizer.decode(sample(P, data.tokenizer.end_of_text, 60, seed=1)[1:]), 90))
 
 # %% [markdown]
@@ -581,27 +672,26 @@ for _ in range(100):
     losses.append(loss.item())
 learned_loss = bigram_loss(table.detach().softmax(dim=1))
 print(f"learned {learned_loss:.2f}, counted {bigram_loss(P):.2f}")
+print(f"{100 * x.numel():,} tokens read: {100 * x.numel() / len(train):.2f} epochs")
 
 # %%
 plt.plot(losses, label="learned, loss of each batch")
-plt.axhline(bigram_loss(P), color="black", linestyle="--", label="counted, held out")
+plt.axhline(bigram_loss(P), color="gray", linestyle="--", label="counted, held out")
 plt.gca().set(xlabel="steps", ylabel="loss (nats per token)", ylim=0)
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# It starts at ln 1,024 = 6.93 and comes down to the dashed line. 100 batches of 32 windows are
-# enough.
+# It starts at ln 1,024 = 6.93 and comes down close to the dashed line. 100 batches of 32 windows
+# are enough: less than a fifth of an **epoch**, which is as many tokens as the training set has.
 
 # %% [markdown]
 # ## Longer memory, by counting?
 #
 # Why not count triples, or longer? Each token of memory multiplies the rows by V. The question at a
-# story's end, *what colour was it?*, is answered far back. **Predict:** how far, in tokens?
+# story's end, *what colour was it?*, is answered far back. **Predict:** about 5 tokens, 30 or 80?
 
 # %%
-from minigpt import Stories
-
 story = next(story for story in Stories(seed=7) if "what colour was" in story)
 story_ids = [tokenizer.end_of_text, *tokenizer.encode(story), tokenizer.end_of_text]
 brown = tokenizer.encode(" brown")[0]
@@ -663,12 +753,10 @@ print(f"{len(choices)} choices, {total:.2f} nats, a chance of 1 in {math.exp(tot
 
 # %% [markdown]
 # Other stories have other choices. The mean over *all* stories, weighted by their probability, is
-# the **entropy** of the language (Shannon 1948). The grammar is small enough to compute it exactly.
+# the entropy of the language (Shannon 1948). The grammar is small enough to compute it exactly.
 # We compare it with the 1,000 held-out stories.
 
 # %%
-from itertools import islice
-
 from minigpt.data.corpora import VAL_SEED
 
 told = [-Stories.log_prob(s) for s in islice(Stories(VAL_SEED), 1000)]
@@ -699,12 +787,13 @@ print(f"{Stories.entropy():.2f} nats / {tokens:.2f} tokens = {floor:.2f} nats pe
 x, y = data.batch("val", block_size=128, batch_size=4, generator=torch.Generator().manual_seed(0))
 last = (y[0] >= 0).sum() - 1  # the last target of the first row that counts
 near = range(last - 3, last + 4)
-rows = [[tok, int(y[0, t])] for t, tok in zip(near, viz.token_labels(tokenizer, x[0, near]))]
+rows = [[tok, str(int(y[0, t]))] for t, tok in zip(near, viz.token_labels(tokenizer, x[0, near]))]
 viz.table(rows, ["x", "y (id)"], rows=[f"position {t}" for t in near])
 
 # %% [markdown]
-# x goes on with the end mark. y says −100 there, and `F.cross_entropy` leaves such targets out of
-# its mean: nobody is graded on filling. The last target that counts is 1023, the end mark itself.
+# x goes on with the end mark: such filling is called **padding**. y says −100 there, the
+# `ignore_index` of `F.cross_entropy`, which leaves such targets out of its mean. The last target
+# that counts is 1023, the end mark itself.
 
 # %% [markdown]
 # Let the storyteller read held-out stories this way, 500 rows of them. **Predict:** between
@@ -727,7 +816,7 @@ print(f"{storyteller:.2f} nats per token, {storyteller / floor - 1:.0%} above th
 
 # %% [markdown]
 # Hardly any room is left. Now all of them on one scale. One more joins: the **unigram** model
-# counts single tokens and looks at nothing at all. **Predict** its bar.
+# counts single tokens and looks at nothing at all. **Predict:** is it nearer to 1.73 or to 6.93?
 
 # %%
 unigram = (train.bincount(minlength=V) + 0.01).double()
@@ -740,7 +829,7 @@ losses = {
     "floor": floor,
 }
 bars = plt.barh(list(losses), list(losses.values()))
-bars[-1].set(hatch="///", facecolor="white", edgecolor="black")
+bars[-1].set(hatch="///", facecolor="none", edgecolor="gray")
 plt.bar_label(bars, fmt="%.2f", padding=3)
 plt.gca().invert_yaxis()
 plt.gca().set(xlabel="loss on held-out stories (nats per token)", xlim=(0, 7.6))
@@ -812,7 +901,7 @@ print("Embeddings and loss are equal to the package's.")
 for shift, style, name in [(0, ":", "not shifted"), (1, "-", "right"), (2, "-.", "shifted twice")]:
     _, losses = fit(ids[: 14 - shift], ids[shift:])
     plt.plot(range(1, 301), losses, style, label=f"{name}: ends at {losses[-1]:.2f}")
-plt.axhline(4 * math.log(2) / 13, color="black", linestyle="--", label="floor")
+plt.axhline(4 * math.log(2) / 13, color="gray", linestyle="--", label="floor")
 plt.gca().set(xlabel="steps", ylabel="loss (nats per token)", xscale="log", ylim=0)
 plt.legend()
 plt.show()
@@ -823,8 +912,8 @@ plt.show()
 # quite healthy.
 
 # %% [markdown]
-# On the stories, the same three. **Predict** the honest loss of each: on the token that really
-# comes next.
+# On the stories, the same three. Their honest loss is on the token that really comes next.
+# **Predict:** are the wrong ones above or below ln V = 6.93?
 
 # %%
 rows = []
@@ -867,8 +956,8 @@ print(fill(tokenizer.decode(generate(broken, prompt, 24, temperature=0)[0, 1:].t
 # Words and pairs are fine. The story has lost its thread.
 
 # %% [markdown]
-# **4. Windows that cross documents.** `get_batch` cuts anywhere. **Predict:** how many of 1,000
-# windows of 128 tokens hold one story only?
+# **4. Windows that cross documents.** `get_batch` cuts anywhere. **Predict:** of 1,000 windows of
+# 128 tokens, do many, few or none hold one story only?
 
 # %%
 x, y = get_batch(val, 128, 1000, torch.Generator().manual_seed(0))
@@ -895,17 +984,46 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# At both ends. At first it does not know which story it is in. Later a new one begins at a position
-# where none ever began, with another hero still in view. It was not trained for that, and the floor
-# does not hold for such rows.
+# At both ends. Position 0 costs more than ln V = 6.93, as if the model were broken. Look closer.
+# **Predict:** what does it take the first token of a row for?
+
+# %%
+x, y = anywhere
+with torch.no_grad():
+    first = model(x[:, :1])[:, 0]
+guesses = Counter(viz.token_labels(tokenizer, first.argmax(dim=-1)))
+print(guesses.most_common(3), "of", len(x))
+at_0 = F.cross_entropy(first, y[:, 0]).item(), -P[x[:, 0], y[:, 0]].log().mean().item()
+print("position 0: storyteller {:.2f}, bigram {:.2f}, ln V {:.2f}".format(*at_0, math.log(V)))
 
 # %% [markdown]
-# For long texts, such as books, windows from anywhere are fine: that is what `get_batch` is for.
+# For the mark, mostly: it answers with the beginning of a story. In its training, position 0 never
+# held anything else, so it had no reason to look. Counting, which knows no positions, pays less
+# than a quarter of that.
+
+# %% [markdown]
+# At the other end new stories begin, at positions where none ever began in training. **Predict:**
+# is the loss higher after such a mark than before?
+
+# %%
+with torch.no_grad():
+    nats = F.cross_entropy(model(x).transpose(1, 2), y, reduction="none")
+inside = x == end
+inside[:, 0] = False  # a mark at position 0 is where it belongs
+after = inside.cumsum(dim=1) > 0
+means = [nats[~after].mean().item(), nats[after].mean().item()]
+viz.table([means], ["before a second story", "in it"])
+
+# %% [markdown]
+# Twice as high. The model was not trained for that, and the floor does not hold for such rows.
+
+# %% [markdown]
+# For long texts, such as books, windows from anywhere are usual: that is what `get_batch` is for.
 
 # %% [markdown]
 # **5. Ids looked up in the wrong vocabulary.** Somebody trains a tokenizer anew, on other stories,
-# with the same 1,024 tokens. No id is too large; nothing complains. **Predict** the storyteller's
-# loss.
+# with the same 1,024 tokens. No id is too large; nothing complains. **Predict:** is the loss below
+# 1.73, between that and 6.93, or above?
 
 # %%
 from minigpt import Tokenizer
@@ -920,12 +1038,13 @@ for name, tok in [("its own", tokenizer), ("the other", other)]:
 viz.table(rows, ["vocabulary", "loss", "what the model reads"])
 
 # %% [markdown]
-# Far worse than knowing nothing, 6.93. When a loss is above ln V, something is broken. A tokenizer
-# and its model belong together: save them in one folder.
+# Far worse than knowing nothing, 6.93. When the mean loss is above ln V, something is broken. A
+# tokenizer and its model belong together: save them in one folder.
 
 # %% [markdown]
 # **6. Embeddings of the wrong size.** Vaswani et al. multiply embeddings by √C; GPT-2 does not. And
-# PyTorch's `nn.Embedding` begins with numbers of spread 1; GPT-2 with 0.02. **Predict** the losses.
+# PyTorch's `nn.Embedding` begins with numbers of spread 1; GPT-2 with 0.02. **Predict:** which of
+# the three below is worse than knowing nothing?
 
 # %%
 from minigpt import GPT
@@ -940,9 +1059,9 @@ rows.append(["untrained, as nn.Embedding begins", story_loss(fresh, 1)])
 viz.table(rows, ["model", "loss (nats per token)"])
 
 # %% [markdown]
-# Times √C: five times the loss. GPT-2 uses the table a second time, to make its logits (lesson 05).
-# So an untrained model with large embeddings is sure of itself, and wrong: more than 100 nats. A
-# first loss near ln V is a good sign (lesson 05).
+# Times √C: five times the loss. Untrained with large embeddings: more than 100 nats, for GPT-2 uses
+# the table a second time, to make its logits. What goes wrong there, lesson 05 takes apart. A first
+# loss near ln V is a good sign.
 
 # %% [markdown]
 # ## In short

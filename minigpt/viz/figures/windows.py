@@ -40,7 +40,7 @@ def plot_windows(
 ) -> Axes:
     """Draw a stream, and below it each window: its inputs x, and its targets y one to the right.
 
-    Every box stands at its place in the stream, in tokens. An arrow leads from each input to the
+    Every box stands at its position in the stream, in tokens. An arrow leads from each input to the
     target that is to be predicted there. Targets have dashed edges. Raises ValueError for a start
     that leaves no room for the window and its last target.
     """
@@ -62,7 +62,7 @@ def plot_windows(
         rows += [top + 0.36, top + ROW + 0.36]
         labels += ["x", "y"]
         top += 2 * ROW + GAP
-    ax.set(xlim=(-0.6, N - 0.4), ylim=(top - 0.2, -0.15), xlabel="place in the stream (tokens)")
+    ax.set(xlim=(-0.6, N - 0.4), ylim=(top - 0.2, -0.15), xlabel="position in the stream (tokens)")
     ax.set_xticks(range(N))
     ax.set_yticks(rows, labels)
     ax.tick_params(length=0)

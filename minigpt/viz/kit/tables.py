@@ -51,10 +51,7 @@ def table(values, columns: Sequence[str], rows: Sequence[str] | None = None) -> 
     head = list(columns)
     if rows is not None:
         head, cells = ["", *head], [[name, *row] for name, row in zip(rows, cells)]
-    sides = ["right" if all(map(NUMBER.fullmatch, column)) else "left" for column in zip(*cells)]
-    if rows is not None:
-        sides[:1] = ["left"]
-    return Shown(as_html(head, cells, sides, rows is not None), as_text(head, cells, sides))
+    return Shown(as_html(head, cells, row_names=rows is not None), as_text(head, cells))
 
 
 def written(column: Sequence) -> list[str]:
@@ -66,13 +63,18 @@ def written(column: Sequence) -> list[str]:
     return [f"{value:,}" if type(value) in (int, float) else str(value) for value in column]
 
 
-def as_html(head: list[str], cells: list[list[str]], sides: list[str], row_names: bool) -> str:
+def sides(cells: list[list[str]]) -> list[str]:
+    """Return where each column's cells stand: numbers to the right, text to the left."""
+    return ["right" if all(map(NUMBER.fullmatch, column)) else "left" for column in zip(*cells)]
+
+
+def as_html(head: list[str], cells: list[list[str]], row_names: bool) -> str:
     """Return a table for a notebook; the first column may hold the names of the rows."""
 
     def in_a_row(tags: list[str], texts: list[str]) -> str:
         return "".join(
             f'<{tag} style="text-align:{side}">{escape(text)}</{tag[:2]}>'
-            for tag, side, text in zip(tags, sides, texts)
+            for tag, side, text in zip(tags, sides(cells), texts)
         )
 
     first = ['th scope="row"'] if row_names else ["td"]
@@ -82,13 +84,11 @@ def as_html(head: list[str], cells: list[list[str]], sides: list[str], row_names
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def as_text(head: list[str], cells: list[list[str]], sides: list[str]) -> str:
+def as_text(head: list[str], cells: list[list[str]]) -> str:
     """Return a table for a terminal."""
     widths = [max(map(len, column)) for column in zip(head, *cells)]
-    lines = [
-        "  ".join(f"{text:{'>' if side == 'right' else '<'}{width}}" for text, side, width in row)
-        for row in (zip(texts, sides, widths) for texts in [head, *cells])
-    ]
+    put = [str.rjust if side == "right" else str.ljust for side in sides(cells)]
+    lines = ["  ".join(f(*text) for f, *text in zip(put, row, widths)) for row in [head, *cells]]
     return "\n".join(map(str.rstrip, lines))
 
 

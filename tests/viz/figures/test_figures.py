@@ -223,7 +223,7 @@ def test_text_stands_to_the_left_and_numbers_to_the_right():
 
 def test_a_column_with_one_word_is_text_and_an_id_as_text_has_no_comma():
     shown = table([["3", "50256"], ["none", "11"]], ["n", "id"], rows=["1", "2"])
-    assert sides(shown) == [["left", "left", "right"]] * 3
+    assert sides(shown) == [["right", "left", "right"]] * 3
     assert "50256" in repr(shown)
 
 

@@ -116,7 +116,6 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-
 NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "tokenizer", "training"]
 
 
