@@ -280,8 +280,8 @@ def attention(q, k, v):
 print(attention(x @ W_q, x @ W_k, x @ W_v)[-1])
 
 # %% [markdown]
-# This is **scaled dot-product attention**, and `?` still says 10. PyTorch has the same in one fast call. Does it agree, on vectors that nobody
-# chose?
+# This is **scaled dot-product attention**, and `?` still says 10. PyTorch has the same in one fast
+# call. Does it agree, on vectors that nobody chose?
 
 # %%
 torch.manual_seed(0)
@@ -834,13 +834,14 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 #
 # - A head averages **values**. The weights come from **queries** and **keys**, by softmax.
 # - The future gets −∞ *before* the softmax, and scores are divided by √hs.
-# - Heads share the channels. `c_attn` makes q, k and v of all heads, `c_proj` adds up their answers.
+# - Heads share the channels. `c_attn` makes q, k and v of all heads, `c_proj` adds up their
+#   answers.
 # - A pattern costs T x T numbers for each head.
 # - The right shape proves nothing.
 
 # %% [markdown]
-# **Your turn.** Let `kite` ask too: set its *asks* to 1 at the top and run all. What does it say, and
-# why?
+# **Your turn.** Let `kite` ask too: set its *asks* to 1 at the top and run all. What does it say,
+# and why?
 #
 # **Exercises:** [03_attention](../exercises/03_attention.ipynb). Each check says what went wrong,
 # and what passes becomes a part of your own GPT.

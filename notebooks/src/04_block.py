@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 04 · The block
 #
-# **Afterwards you can** say what the parts of a block do and what happens without each of them, write GPT-2's block, and prove that yours equals the one in this course's GPT-2.
+# **Afterwards you can** say what the parts of a block do and what happens without each of them,
+# write GPT-2's block, and prove that yours equals the one in this course's GPT-2.
 #
 # **Takes** about an hour. **Needs** PyTorch tensors, and from lesson 03 what attention does:
 # words look back and fetch.
@@ -118,8 +119,8 @@ print(ids.size(1), "tokens")
 
 # %% [markdown]
 # A token's vector plus its position's vector starts the stream. (`ln_1`, `ln_2` and `ln_f` are
-# LayerNorms, built next; they prepare the copy that is read. At the end `lm_head` makes **logits**
-# of it, a score for each next token: lesson 05.)
+# **LayerNorms**, built next; they prepare the copy that is read. At the end `lm_head` makes
+# **logits** of it, a score for each next token: lesson 05.)
 
 # %%
 parts = model.transformer
@@ -154,7 +155,7 @@ print(f"start {lengths[0]:.1f}, before attn 3 {lengths[6]:.1f}, end {lengths[-1]
 
 # %% [markdown]
 # So attention in the last block would read numbers more than thirty times as large as in the first.
-# **LayerNorm** turns every copy to the same volume. (Does that matter? Further down a tower of
+# LayerNorm turns every copy to the same volume. (Does that matter? Further down a tower of
 # blocks does without.)
 
 # %% [markdown]
@@ -239,8 +240,7 @@ lengths = torch.stack([s.norm(dim=-1).mean(dim=-1) for s in (streams, normalise(
 viz.table(lengths, names, rows=["length", "normalised"])
 
 # %% [markdown]
-# All are √128 = 11.31 long, whatever they were before: the same volume for every reader. (At the
-# start a little less: so quiet a row feels ε.)
+# All are √128 = 11.31 long, whatever they were before: the same volume for every reader.
 
 # %% [markdown]
 # ## Why a nonlinearity is needed
@@ -290,7 +290,9 @@ _, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained")
 left.plot(at, gelu(at), label="GELU, tanh")
 left.plot(at, exact_gelu(at), ":", lw=3, label="GELU, erf")
 left.plot(at, at.relu(), "--", label="ReLU")
-left.set(title="activation functions", xlabel="input", ylabel="output", xlim=(-4, 2.5), ylim=(-0.4, 2.5))
+left.set(
+    title="activation functions", xlabel="input", ylabel="output", xlim=(-4, 2.5), ylim=(-0.4, 2.5)
+)
 left.legend()
 right.plot(at, 1000 * (gelu(at) - exact_gelu(at)))
 right.set(title="tanh minus erf", xlabel="input", ylabel="difference (thousandths)")
@@ -589,8 +591,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Only pre-norm (solid). The other three lie on each other, at the line. The three runs, each the
-# mean of its last 20 losses:
+# Only pre-norm (solid). The other three stop just above the line. The three runs, each the mean of
+# its last 20 losses:
 
 # %% tags=["nbval-ignore-output"]
 last = {name: [sum(losses[-20:]) / 20 for losses, _ in three] for name, three in runs.items()}
@@ -614,10 +616,11 @@ plt.show()
 
 # %% [markdown]
 # At the first step it does in all four. After 15, pre-norm (solid) is still level, and in post-norm
-# (dashed) hardly anything arrives. Is that all? Let us also see how far block 1 has *moved*, and how
-# long the stream has become.
+# (dashed) hardly anything arrives. Is that all? Let us also see how far block 1 has *moved*, and
+# how long the stream has become.
 
-# %% tags=["nbval-ignore-output"]
+
+# %%
 @torch.no_grad()
 def inside(kind, model, norms):
     fresh = tower(kind, 0).transformer.h[0].parameters()
@@ -630,6 +633,7 @@ def inside(kind, model, norms):
     return [f"{way:.1g}", torch.cat([m.flatten() for m in moved]).mean().sqrt().item(), longer]
 
 
+# %% tags=["nbval-ignore-output"]
 rows = [inside(kinds[name], towers[name][0], runs[name][0][1]) for name in kinds]
 assert float(rows[0][0]) > 0.1 > 0.001 > float(rows[1][0]) and rows[1][1] > rows[0][1] / 10
 assert float(rows[3][0]) > 0.01 and rows[3][2] > 10 * rows[0][2]
@@ -642,13 +646,14 @@ viz.table(rows, heads, rows=list(kinds))
 # gradient gets through, but the stream ends tens of times as long as pre-norm's.
 
 # %% [markdown]
-# Post-norm models *can* be trained; the first transformer was. They need a gentler start, **warm-up**
-# (Xiong et al. 2020; lesson 06). With pre-norm these 150 steps needed none.
+# Post-norm models *can* be trained; the first transformer was. They need a gentler start,
+# **warm-up** (Xiong et al. 2020; lesson 06). With pre-norm these 150 steps needed none.
 
 # %% [markdown]
 # ## Who wrote the answer?
 #
-# The stream at the end is a plain *sum*. So you can ask each part for its share. Our story ends: *And what colour was the kite? It was* …
+# The stream at the end is a plain *sum*. So you can ask each part for its share. Our story ends:
+# *And what colour was the kite? It was* …
 
 # %% [markdown]
 # Lesson 03 found a head that looks back at the colour. It is the first one of block 1. (In the
@@ -693,8 +698,8 @@ plt.gca().set(xlabel="share of purple's lead (logits)", ylabel="written by", xli
 plt.show()
 
 # %% [markdown]
-# Hardly: the last two MLPs write more than four fifths of it. But what did they need for that? Leave
-# something out, let all later parts run, and read what the model says instead.
+# Hardly: the last two MLPs write more than four fifths of it. But what did they need for that?
+# Leave something out, let all later parts run, and read what the model says instead.
 
 
 # %%
@@ -742,8 +747,8 @@ viz.table(rows, ["left out", "chance of purple", "it says", "with"])
 
 # %% [markdown]
 # Without head 0, which looks at *purple*, it names a colour still, the wrong one. Without head 2 it
-# says *the*. In this story the one is needed for *which* colour, the other for *that* a colour comes.
-# Two heads of one part, two tasks.
+# says *the*. In this story the one is needed for *which* colour, the other for *that* a colour
+# comes. Two heads of one part, two tasks.
 
 # %% [markdown]
 # ## The usual mistakes
@@ -958,9 +963,9 @@ right.set(xlabel="logits off by up to", xscale="log", xlim=(1e-3, 100))
 plt.show()
 
 # %% [markdown]
-# Left, the dashed line is the right loss: five of ten mistakes end within 0.05 of it. Right, all ten are seen;
-# your own block's logits were equal. Compare with something independent: a good loss alone proves
-# little.
+# Left, the dashed line is the right loss: five of ten mistakes end within 0.05 of it. Right, all
+# ten are seen; your own block's logits were equal. Compare with something independent: a good loss
+# alone proves little.
 
 # %% [markdown]
 # ## In short
