@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",
         "TrainingMonitor": "training",
+        "VerifyStrip": "verification",
         "coloured_tokens": "kit",
         "plot_attention": "figures",
         "plot_next_token": "figures",

@@ -6,6 +6,7 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
 from minigpt.viz import (
     AttentionExplorer,
     CoinFloor,
@@ -14,6 +15,7 @@ from minigpt.viz import (
     SizeExplorer,
     StreamWindow,
     TokenizerExplorer,
+    VerifyStrip,
 )
 from minigpt.viz.training.monitor import TrainingMonitor
 
@@ -94,6 +96,7 @@ def explorer(name, model, tokenizer):
         "sizes": lambda: SizeExplorer(),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "verify": lambda: VerifyStrip(verify(model, model)),
         "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
@@ -114,7 +117,17 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "coin", "map", "sampling", "sizes", "tokenizer", "training", "window"]
+NAMES = [
+    "attention",
+    "coin",
+    "map",
+    "sampling",
+    "sizes",
+    "tokenizer",
+    "training",
+    "verify",
+    "window",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
