@@ -6,6 +6,7 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
 from minigpt.viz import (
     AttentionExplorer,
     CoinFloor,
@@ -13,8 +14,10 @@ from minigpt.viz import (
     SamplingExplorer,
     ScoreMap,
     SizeExplorer,
+    StreamParts,
     StreamWindow,
     TokenizerExplorer,
+    VerifyStrip,
 )
 from minigpt.viz.training.monitor import TrainingMonitor
 
@@ -94,8 +97,10 @@ def explorer(name, model, tokenizer):
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "sizes": lambda: SizeExplorer(),
+        "stream": lambda: StreamParts(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "verify": lambda: VerifyStrip(verify(model, model)),
         "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
@@ -116,10 +121,11 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "tokenizer", "training"]
+NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "stream", "tokenizer"]
+NAMES += ["training", "verify", "window"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "window"])
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_of_a_view_that_is_closed(page, tmp_path, model, tokenizer, name):
     open_view(page, explorer(name, model, tokenizer), tmp_path / "page.html")
     page.keyboard.press("Tab")
