@@ -729,7 +729,23 @@ viz.table(rows, ["left out", "chance of purple", "it says", "with"])
 # %% [markdown]
 # Without `attn 1` it says *the*, without `attn 0` *gone*: it no longer knows that a colour is due.
 # Each late MLP can be spared, both together cannot. Who *writes* an answer and who is *needed* for
-# it are two questions. And a whole part may do several things. So take out single heads:
+# it are two questions.
+
+# %% [markdown]
+# Switch parts off yourself, as many as you like. **Predict** first: with all attention off, or all
+# MLPs, does it still speak of colours?
+
+# %%
+viz.StreamParts(model, tokenizer, "<|endoftext|>" + story)
+
+# %%
+kinds_off = {kind: [f"{kind} {i}" for i in range(4)] for kind in ("attn", "MLP")}
+rows = [said(f"all {kind}", without(*off)) for kind, off in kinds_off.items()]
+viz.table(rows, ["left out", "chance of purple", "it says", "with"])
+
+# %% [markdown]
+# Without attention: *gone*, quite sure. Without MLPs a colour leads, but the wrong one, with a tenth.
+# Now finer: a part may do several things. Take out single heads:
 
 
 # %%
