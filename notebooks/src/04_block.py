@@ -34,11 +34,11 @@ viz.use_style()
 words = ["red", "kite", "fell", ".", "colour", "?"]
 COLOUR, THING, ASKS, SAYS, HEARD, ANSWERS = range(6)
 columns = ["is a colour", "is a thing", "asks", "says", "heard", "answers"]
-x = torch.zeros(6, 6)
-x[0, COLOUR], x[0, SAYS] = 1, 10  # red
-x[1, THING], x[1, SAYS] = 1, 20  # kite
-x[5, ASKS] = 1  # ?
-viz.table(x, columns, rows=words)
+start = torch.zeros(6, 6)
+start[0, COLOUR], start[0, SAYS] = 1, 10  # red
+start[1, THING], start[1, SAYS] = 1, 20  # kite
+start[5, ASKS] = 1  # ?
+viz.table(start, columns, rows=words)
 
 # %% [markdown]
 # Lesson 03 ended with a head made by hand: who *asks* looks at the *colour*; the others average. It
@@ -56,11 +56,10 @@ def attend(x):
 
 
 # %% [markdown]
-# **Predict:** replace the words by what the head made, `x = attend(x)`. What does `?` know
-# afterwards?
+# **Predict:** replace the words by what the head made. What does `?` know afterwards?
 
 # %%
-viz.table(attend(x), columns, rows=words)
+viz.table(attend(start), columns, rows=words)
 
 # %% [markdown]
 # It heard 10, red, and has forgotten everything else: that it asks. No word knows any longer what
@@ -74,7 +73,7 @@ viz.table(attend(x), columns, rows=words)
 # $$x \leftarrow x + \text{attention}(x)$$
 
 # %%
-x = x + attend(x)
+x = start + attend(start)
 viz.table(x, columns, rows=words)
 
 # %% [markdown]
@@ -435,8 +434,6 @@ queries, keys, values = hand_made.attn.c_attn.weight.chunk(3)  # (out, in), each
 queries[0, ASKS], keys[0, COLOUR] = 16 * math.sqrt(6), 1  # √6: scores are divided by it
 values[0, SAYS] = 1
 hand_made.attn.c_proj.weight[HEARD, 0] = 1
-start = x.clone()
-start[:, HEARD] = 0  # as it was before attention
 assert torch.allclose(hand_made(start[None])[0], x + made, atol=1e-4)
 viz.table(hand_made(start[None])[0], columns, rows=words)
 
@@ -993,7 +990,7 @@ plt.show()
 #   and holds two thirds of the weights.
 
 # %% [markdown]
-# **Your turn.** Make `kite` ask too (`x[1, ASKS] = 1`) and run all: what does it answer, and why?
+# **Your turn.** Make `kite` ask too (`start[1, ASKS] = 1`) and run all: what does it answer, and why?
 # Then let the towers start gently, with `nn.init.normal_(module.weight, std=0.02)`: does post-norm
 # learn?
 #

@@ -691,9 +691,9 @@ kept_by_own = bytes_kept(own, torch.zeros(1, T + 1, dtype=torch.long))
 patterns = 4 * small.n_layer * small.n_head * T * T
 assert abs((kept_by_own - kept) / patterns - 1) < 0.05
 rows = []
-for config, T in [(small, 128), (gpt2, 1024)]:
-    fused = 4 * T * activations(config)
-    rows.append([fused / 1e6, (fused + 4 * config.n_layer * config.n_head * T * T) / 1e6])
+for config, long in [(small, T), (gpt2, 1024)]:
+    fused = 4 * long * activations(config)
+    rows.append([fused / 1e6, (fused + 4 * config.n_layer * config.n_head * long**2) / 1e6])
 columns = ["fused (MB)", "with whole patterns (MB)"]
 viz.table(rows, columns, rows=["storyteller, T = 128", "gpt2, T = 1,024"])
 
