@@ -741,8 +741,8 @@ rows = [said(f"all {kind}", without(*off)) for kind, off in kinds_off.items()]
 viz.table(rows, ["left out", "chance of purple", "it says", "with"])
 
 # %% [markdown]
-# Without attention: *gone*, quite sure. Without MLPs a colour leads, but the wrong one, with a tenth.
-# Now finer: a part may do several things. Take out single heads:
+# Without attention: *gone*, quite sure. Without MLPs a colour leads, but a wrong one, with a tenth.
+# Now finer, as a part may do several things. Take out single heads:
 
 
 # %%
@@ -990,9 +990,9 @@ plt.show()
 #   and holds two thirds of the weights.
 
 # %% [markdown]
-# **Your turn.** Make `kite` ask too (`start[1, ASKS] = 1`) and run all: what does it answer, and why?
-# Then let the towers start gently, with `nn.init.normal_(module.weight, std=0.02)`: does post-norm
-# learn?
+# **Your turn.** Make `kite` ask too (`start[1, ASKS] = 1`) and run all: what does it answer,
+# and why? Then let the towers start gently, with `nn.init.normal_(module.weight, std=0.02)`: does
+# post-norm learn?
 #
 # **Exercises:** [04_block](../exercises/04_block.ipynb). Each check says what went wrong, and
 # what passes becomes a part of your own GPT.
