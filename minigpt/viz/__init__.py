@@ -1,7 +1,7 @@
 """Figures and explorers of the lessons. Nothing that the model is made of imports from here.
 
-`figures/` draws pictures that stand still; `attention/`, `sampling/`, `tokenizer/` and `training/`
-hold an explorer each, made of what is in `kit/`. Names are looked up on first use.
+`figures/` draws pictures that stand still; every other folder holds an explorer or two, made of
+what is in `kit/`. Names are looked up on first use.
 """
 
 from minigpt import lazy
@@ -12,11 +12,14 @@ __getattr__, __dir__, __all__ = lazy(
         "AttentionExplorer": "attention",
         "CoinFloor": "floor",
         "PatternMap": "attention",
-        "StreamWindow": "windows",
         "ScoreMap": "attention",
+        "SizeExplorer": "sizes",
+        "StreamParts": "stream",
+        "StreamWindow": "windows",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",
         "TrainingMonitor": "training",
+        "VerifyStrip": "verification",
         "coloured_tokens": "kit",
         "plot_attention": "figures",
         "plot_next_token": "figures",

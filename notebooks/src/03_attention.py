@@ -2,13 +2,14 @@
 # # 03 · Attention
 #
 # **Afterwards you can** say what an attention head computes, write one in five lines, give a layer
-# several heads, and prove that yours equals PyTorch's and the one in this course's GPT-2.
+# several heads, say what its pattern costs, and prove that yours equals PyTorch's and the one in
+# this course's GPT-2.
 #
-# **Takes** about 40 minutes. **Needs** Python and a little PyTorch: tensors, shapes, `@`.
+# **Takes** about an hour. **Needs** Python and a little PyTorch: tensors, shapes, `@`.
 
 # %% [markdown]
-# Attention is how a model looks back. You build it in stages: a loop, a matrix, a choice, a head,
-# several heads. Each stage is checked against the one before.
+# Attention is how a model looks back. Words of *one* text look at each other, so papers call it
+# **self-attention**. You build it in stages: a loop, a matrix, a choice, a head, several heads.
 
 # %%
 import math
@@ -29,8 +30,8 @@ viz.use_style()
 # six words through the whole lesson.
 
 # %% [markdown]
-# To a model each word is a row of numbers, a **vector**. A trained model's numbers mean nothing
-# one by one. Ours are made by hand: three say what kind of word it is, the last what the word
+# To a model each word is a row of numbers, a **vector**. A model learns its numbers. Ours are made
+# by hand, so that you can read them: three say what kind of word it is, the last what the word
 # *says*. 10 stands for red, 20 for kite.
 
 # %%
@@ -63,8 +64,8 @@ for t in range(6):
 viz.table(averages, columns, rows=words)
 
 # %% [markdown]
-# It says 5. No word ever said 5. You wanted 10, and the average drowned it. So looking back needs
-# two more things: speed, and choice.
+# It says 5. No word ever said 5. You wanted 10, and the average drowned it. Looking back needs
+# choice. But first: the loop becomes one product.
 
 # %% [markdown]
 # ## The same as one product
@@ -82,8 +83,8 @@ plt.show()
 
 # %% [markdown]
 # Read it row by row. `red` sees only itself, 100 %. The full stop takes 25 % from each of four
-# words. Hatched cells are the future: weight exactly 0. This triangle is called **causal**:
-# nothing depends on what comes later.
+# words. Hatched cells are the future: weight exactly 0. Hiding it is the **causal mask**: nothing
+# depends on what comes later.
 
 # %%
 assert torch.allclose(W @ x, averages)
@@ -153,8 +154,8 @@ viz.plot_attention(weights, words)
 plt.show()
 
 # %% [markdown]
-# `?` looks at `red` with 100 %. The other words ask nothing, so their scores are equal and they
-# average, as before. This picture is an **attention pattern**.
+# `?` looks at `red` with 100 %; papers say it *attends* to it. The other words ask nothing, so
+# their scores are equal and they average, as before. This picture is an **attention pattern**.
 
 # %% [markdown]
 # ## What is handed over: values
@@ -214,13 +215,15 @@ viz.table(rows, ["head size", "variance of the scores"])
 
 
 # %%
-def top_weight(scores):
-    return scores.softmax(dim=-1).max(dim=-1).values.mean().item()
+def top_weights(scores):
+    return scores.softmax(dim=-1).max(dim=-1).values  # a thousand: one a word
 
 
 sizes = [4, 16, 64, 256]
-raw = [top_weight(random_scores(hs)) for hs in sizes]
-scaled = [top_weight(random_scores(hs) / math.sqrt(hs)) for hs in sizes]
+tops = [top_weights(random_scores(hs)) for hs in sizes]
+tops_scaled = [top_weights(random_scores(hs) / math.sqrt(hs)) for hs in sizes]
+raw, scaled = ([top.mean().item() for top in each] for each in (tops, tops_scaled))
+assert max(scaled) < 0.4 and raw[-1] > 0.9
 plt.plot(sizes, raw, "o-", label="scores as they are")
 plt.plot(sizes, scaled, "s--", label="scores / √hs")
 plt.xscale("log", base=2)
@@ -234,12 +237,24 @@ plt.show()
 # climbs past 0.9: a head that has learned nothing is sure of itself already.
 
 # %% [markdown]
-# That is bad for learning. When a score moves, its weight $w$ moves with the slope $w(1 - w)$.
-# Near 1 and near 0 the slope dies, and training with it.
+# What does that do to learning? When a score moves, its weight $w$ moves with the slope
+# $w(1 - w)$: what the loss has to say to the score is multiplied by it. **Predict:** at which head
+# sizes does dividing matter?
+
 
 # %%
-rows = [[hs, a * (1 - a), b * (1 - b)] for hs, a, b in zip(sizes, raw, scaled)]
+def mean_slope(tops):
+    return (tops * (1 - tops)).mean().item()
+
+
+rows = [[hs, mean_slope(a), mean_slope(b)] for hs, a, b in zip(sizes, tops, tops_scaled)]
+assert abs(rows[0][1] / rows[0][2] - 1) < 0.05 and rows[2][1] < rows[2][2] / 2
 viz.table(rows, ["head size", "slope, as they are", "slope, scaled"])
+
+# %% [markdown]
+# At size 4 hardly at all. At 64, GPT-2's, less than half the slope is left, at 256 a fifth. So an
+# unscaled head does hear the loss, but faintly, and the wider it is the less. Scaled, the slope is
+# the same at every size.
 
 # %% [markdown]
 # ## One head, complete
@@ -265,8 +280,8 @@ def attention(q, k, v):
 print(attention(x @ W_q, x @ W_k, x @ W_v)[-1])
 
 # %% [markdown]
-# `?` still says 10. PyTorch has the same in one fast call. Does it agree, on vectors that nobody
-# chose?
+# This is **scaled dot-product attention**, and `?` still says 10. PyTorch has the same in one fast
+# call. Does it agree, on vectors that nobody chose?
 
 # %%
 torch.manual_seed(0)
@@ -292,11 +307,9 @@ print(f"? says {attention(x @ W_q, x @ W_k, x @ W_v)[-1, 0]:.2f}")
 # answers. One softmax shares out *one* look.
 
 # %% [markdown]
-# Two questions need two **heads**, each with its own query, key and value.
-
-# %% [markdown]
-# Heads do not cost extra. The C channels are *cut* into nh heads of hs = C / nh each. A batch of B
-# texts comes first, so the shape goes from `(B, T, C)` to `(B, nh, T, hs)`.
+# Two questions need two **heads**, each with its own query, key and value: **multi-head
+# attention**. The C channels are *cut* into nh heads of hs = C / nh each. A batch of B texts comes
+# first, so the shape goes from `(B, T, C)` to `(B, nh, T, hs)`.
 
 
 # %%
@@ -340,22 +353,80 @@ viz.table(y[0], ["head 0", "", "head 1", ""], rows=words)
 
 # %% [markdown]
 # `?` has both answers now, side by side: 10 and 20. Here are your two heads on a map you can play
-# with. Point at a row, or press Tab and use the arrow keys. **Predict** row `?` of head 1 first.
+# with. **Predict** before you touch it: at which loudness, instead of 16, does `?` lose sight of
+# `red`? What does switching off the scale do, and what the mask?
+
+# %%
+others = {"blue": x[0], "hat": x[1]}  # more words that you may write in: a colour, a thing
+viz.ScoreMap(x, words, W_q, W_k, n_head=2, others=others)
+
+# %% [markdown]
+# It fades, rather than being lost: with less loudness `?` looks more and more like an average.
+# Without the scale the same loudness counts √2 times as much. Without the mask, words look ahead.
 
 # %%
 q, k, v = by_hand
-viz.PatternMap(pattern(q, k)[0], words)
+rows = [[loud, pattern(loud / 16 * q, k)[0, 0, -1, 0].item()] for loud in (16, 8, 4, 2, 1, 0)]
+viz.table(rows, ["loudness", "how much ? looks at red"])
 
 # %% [markdown]
-# In head 0 the last row looks at `red`, in head 1 at `kite`. All other rows are the same averages
-# in both: they ask nothing.
+# ## Mixing the answers: `c_proj`
+#
+# Each answer lies in its own head's channels. But in `x` the column *says* is the last one, and
+# the next layer will look for it there. A last matrix, $W_o$ (`c_proj` in the checkpoint), carries
+# each head's answer to where it belongs, and adds them up.
+
+# %% [markdown]
+# **Predict:** send both heads' first channel to the column *says*. What does `?` say?
+
+# %%
+W_o = torch.zeros(4, 4)
+W_o[0, 3] = 1  # head 0's answer, to "says"
+W_o[2, 3] = 1  # head 1's answer, to "says" too
+viz.table(y[0] @ W_o, ["is a colour", "is a thing", "asks", "says"], rows=words)
+
+# %% [markdown]
+# 30, the sum. A row of $W_o$ belongs to one channel of one head. So each head has rows of its own,
+# and what the layer writes is a plain sum over heads:
+
+# %%
+per_head = [y[0, :, i : i + 2] @ W_o[i : i + 2] for i in (0, 2)]  # each head by itself
+assert torch.equal(sum(per_head), y[0] @ W_o)
+print("One product with W_o equals the sum of the heads' own products.")
+
+# %% [markdown]
+# ## Two more parts: bias and dropout
+#
+# `nn.Linear(C, D)` computes $x W + b$. The **bias** $b$ is a vector of D learned numbers that is
+# added whatever comes in. GPT-2 has one in every linear layer but the last; many later models have
+# none. Here `config.bias` decides.
+
+# %% [markdown]
+# **Dropout** is for training: each number becomes 0 with a chance of p, drawn anew each time, so
+# that a model cannot rely on any single one (Srivastava et al. 2014). **Predict:** what happens to
+# the numbers that are left, so that the mean stays what it was?
+
+# %%
+torch.manual_seed(0)
+ones = torch.ones(2, 8)
+viz.table(F.dropout(ones, p=0.25, training=True), [str(i) for i in range(8)])
+
+# %% [markdown]
+# They are divided by 1 - p: 1 becomes 1.33. In use nothing is dropped, and nothing needs to be
+# divided.
+
+# %%
+drawn = F.dropout(torch.ones(100_000), p=0.25, training=True)
+assert abs(drawn.mean() - 1) < 0.02  # ten times the spread of such a mean
+assert torch.equal(F.dropout(ones, p=0.25, training=False), ones)
+print(f"mean in training {drawn.mean():.2f}, in use exactly 1")
 
 # %% [markdown]
 # ## The layer, with GPT-2's names
 #
-# Two finishing touches. The three matrices lie in one, `c_attn`, three times as wide. And a last
-# one, `c_proj`, mixes the heads' answers. The names are the checkpoint's, so that real weights
-# fit.
+# All together. The three matrices lie in one, `c_attn`, three times as wide. Dropout acts twice: on
+# the weights of the pattern, and on the result. The names are the checkpoint's, so that real
+# weights fit.
 
 
 # %%
@@ -365,11 +436,14 @@ class CausalSelfAttention(nn.Module):
         C = config.n_embd
         self.c_attn = nn.Linear(C, 3 * C, bias=config.bias)
         self.c_proj = nn.Linear(C, C, bias=config.bias)
+        self.attn_dropout = nn.Dropout(config.dropout)  # acts in training only
+        self.resid_dropout = nn.Dropout(config.dropout)
         self.n_head = config.n_head
 
     def forward(self, x, cache=None):  # the cache is for lesson 07
         q, k, v = (split_heads(part, self.n_head) for part in self.c_attn(x).chunk(3, dim=-1))
-        return self.c_proj(merge_heads(attention(q, k, v)))
+        weights = self.attn_dropout(pattern(q, k))  # (B, nh, T, T)
+        return self.resid_dropout(self.c_proj(merge_heads(weights @ v)))
 
 
 # %% [markdown]
@@ -402,11 +476,35 @@ assert torch.allclose(layer(x[None]), y)
 print("The layer equals the hand-made heads.")
 
 # %% [markdown]
+# What do more heads cost? **Predict** the number of weights with 1, 2 and 4 heads.
+
+# %%
+heads = [CausalSelfAttention(GPTConfig(n_embd=4, n_head=n)) for n in (1, 2, 4)]
+counts = [sum(p.numel() for p in layer.parameters()) for layer in heads]
+viz.table([counts], ["1 head", "2 heads", "4 heads"], rows=["weights"])
+
+# %% [markdown]
+# The same: heads share the channels out. What grows is something else. Each head has a pattern of
+# T x T numbers. **Predict:** a text twice as long, how many times the memory?
+
+# %%
+rows = []
+for T in (256, 512, 1024):
+    w = pattern(torch.zeros(T, 64), torch.zeros(T, 64))
+    rows.append([T, w.numel(), w.nbytes / 2**20])
+viz.table(rows, ["T", "numbers in one pattern", "MiB"])
+
+# %% [markdown]
+# Four times: attention is **quadratic** in the length of the text. And GPT-2 has a pattern for each
+# head of each layer. PyTorch's fast call does the same sums without ever storing one; lesson 05
+# measures that.
+
+# %% [markdown]
 # ## The proof: equal to the package
 #
 # The course's own GPT-2 uses `minigpt.model.CausalSelfAttention`. Give yours the same weights, in
 # the size of the real GPT-2: 768 channels, 12 heads. `load_state_dict` refuses any name or shape
-# that differs. (The package's also has dropout, which is off here.)
+# that differs. (Both have dropout; at `dropout=0` it does nothing.)
 
 # %%
 from minigpt import model as package
@@ -420,7 +518,7 @@ assert torch.allclose(yours(batch), theirs(batch), atol=1e-5)
 print(f"Equal, with {sum(p.numel() for p in yours.parameters()):,} weights.")
 
 # %% [markdown]
-# That is one of GPT-2's twelve attention layers, complete. You wrote it.
+# That is one of GPT-2's twelve attention layers, complete. In the exercises you write it yourself.
 
 # %% [markdown]
 # ## A head that nobody made
@@ -429,6 +527,7 @@ print(f"Equal, with {sum(p.numel() for p in yours.parameters()):,} weights.")
 # heads from stories alone. Is there one that asks *which colour?* We need a story that ends so.
 
 # %%
+from copy import deepcopy
 from textwrap import fill
 
 from minigpt import Stories, from_pretrained
@@ -439,30 +538,92 @@ beginning, answer = story.rsplit(" ", 1)
 print(fill(story, 90))
 
 # %% [markdown]
-# Cut off the answer. **Predict:** how much of the last token's look does the best of the 16 heads
-# spend on the colour?
+# Cut off the answer. **Predict:** does one of the 16 heads look at the colour from the last token:
+# with a tenth of its weight, half, or nearly all?
 
 # %%
 from minigpt.interpret import attention_patterns
 
-ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(beginning)]])
-colour = tokenizer.encode(" " + answer.strip("."))
-look = attention_patterns(model, ids)[:, 0, :, -1]  # (layer, head, token looked at)
-share = look[:, :, ids[0] == colour[0]].sum(dim=-1)
+
+def cut(story):  # the ids up to the answer, and the answer's own
+    beginning, answer = story.rsplit(" ", 1)
+    ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(beginning)]])
+    return ids, tokenizer.encode(" " + answer.strip("."))[0]
+
+
+def shares(story):  # (layer, head): how much the last token looks at the colour
+    ids, colour = cut(story)
+    look = attention_patterns(model, ids)[:, 0, :, -1]
+    return look[:, :, ids[0] == colour].sum(dim=-1)
+
+
+share = shares(story)
 heads, layers = [f"head {i}" for i in range(4)], [f"layer {i}" for i in range(4)]
 viz.table((100 * share).round(), heads, rows=layers)
 
 # %% [markdown]
-# One head spends all of it there. It asks *which colour?*, as yours does, and nobody told it to.
-# Here it is.
+# One head spends all of it there. One story may be chance. **Predict:** in 60 stories with such an
+# ending, how often is it this head again?
 
 # %%
+from itertools import islice
+
 layer, head = divmod(int(share.argmax()), 4)
-viz.AttentionExplorer(model, tokenizer, "<|endoftext|>" + beginning, layer=layer, head=head)
+asked = list(islice((s for s in Stories(seed=7) if "what colour was" in s), 60))
+all_shares = torch.stack([shares(s) for s in asked])  # (60, layer, head)
+same = (all_shares.flatten(1).argmax(dim=1) == share.argmax()).sum()
+least = all_shares[:, layer, head].min()
+print(f"the same head in {same} of 60; its smallest share {least:.2%}")
 
 # %% [markdown]
-# The last token, `·was`, looks at `·brown` where it came first. Point at other tokens: most of
-# them ask this head nothing, and spread their look thin. Just like your words.
+# Always. It asks *which colour?*, as yours does, and nobody told it to. But does the model *use*
+# it? **Take the head out**: set its rows of $W_o$ to 0, so that it writes nothing. **Predict:** how
+# many of the 60 answers are still right? And without its neighbour?
+
+
+# %%
+@torch.no_grad()
+def right_without(layer, head):
+    changed = deepcopy(model)
+    changed.transformer.h[layer].attn.c_proj.weight[:, 32 * head : 32 * (head + 1)] = 0
+    pairs = [cut(story) for story in asked]
+    return sum(int(changed(ids)[0, -1].argmax()) == colour for ids, colour in pairs)
+
+
+without, neighbour = right_without(layer, head), right_without(layer, head + 1)
+assert without < 20 and neighbour > 55
+print(f"right of 60: without it {without}, without its neighbour {neighbour}")
+
+# %% [markdown]
+# So it looks there, and the answer depends on it. Here it is. The explorer can take heads out too:
+# choose one, press **take out**, and see what comes next.
+
+# %%
+viz.AttentionExplorer(
+    model,
+    tokenizer,
+    "<|endoftext|>" + beginning,
+    layer=layer,
+    head=head,
+    parts=("patterns", "lines", "take out"),
+)
+
+# %% [markdown]
+# The last token, `·was`, looks at `·brown` where it came first. And the others? A row of weights
+# sums to 1, so a head that finds nothing must still look *somewhere*.
+
+# %%
+ids, _ = cut(story)
+w = attention_patterns(model, ids)[layer, 0, head]  # (T, T)
+sure = (w.max(dim=1).values > 0.5).float().mean()
+even = (1 / torch.arange(2, len(w) + 1)).mean()  # an even look, the mean over all later tokens
+print(f"{sure:.0%} of the tokens give one token more than half of their look")
+print(f"the first token gets {w[1:, 0].mean():.1%}; an even look would give it {even:.1%}")
+
+# %% [markdown]
+# Most tokens spread their look thin, just like your words. Larger models often have another way:
+# such heads look at the *first* token, an **attention sink** (Xiao et al. 2023). This small one
+# gives it little more than an even share.
 
 # %% [markdown]
 # One thing is left. Put *your* layer into the storyteller, four times, with its weights.
@@ -470,11 +631,12 @@ viz.AttentionExplorer(model, tokenizer, "<|endoftext|>" + beginning, layer=layer
 
 # %%
 before = model(ids)
-for block in model.transformer.h:
+with_yours = deepcopy(model)  # the explorer above goes on with its own
+for block in with_yours.transformer.h:
     yours = CausalSelfAttention(model.config)
     yours.load_state_dict(block.attn.state_dict())
     block.attn = yours
-after = model(ids)
+after = with_yours(ids)
 assert torch.allclose(after, before, atol=1e-4)
 print("It was" + tokenizer.decode([int(after[0, -1].argmax())]))
 
@@ -524,9 +686,10 @@ _, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.8), layout="constrained")
 viz.plot_attention(pattern(q, k), words, "right", left)
 viz.plot_attention(unscaled(q, k), words, "unscaled", right)
 plt.show()
+assert unscaled(q, k).max(dim=1).values.min() > 0.8
 
 # %% [markdown]
-# Unscaled, every row puts more than 80 % in one place: the head has made up its mind before it has
+# Unscaled, every row puts more than 80 % on one word: the head has made up its mind before it has
 # learned anything.
 
 # %% [markdown]
@@ -573,10 +736,11 @@ def strict(q, k):
 
 
 print(strict(q, k)[0])
+print("the mean of the whole result:", (strict(q, k) @ v).mean().item())
 
 # %% [markdown]
-# Nothing to look at: 0 divided by 0, which is `nan`. One `nan` in the loss, and one training step
-# later the weights are `nan` too.
+# Nothing to look at: 0 divided by 0, which is `nan`. And one such row is enough to make any mean
+# `nan`, a loss too.
 
 # %% [markdown]
 # **5. The upper triangle.** Everyone sees the future and nobody the past. In training the next
@@ -662,20 +826,22 @@ columns = ["", "shape", "rows sum to 1", "only ? feels it", "equal to the right 
 viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 
 # %% [markdown]
-# None. Sums and the probe catch most; two mistakes pass both. Only comparing with something
-# independent catches all. That is why every lesson here ends with such a proof.
+# None. Sums and the probe catch most; two mistakes pass both. Comparing with something independent
+# catches all seven. That is why lessons here end with such a proof.
 
 # %% [markdown]
 # ## In short
 #
 # - A head averages **values**. The weights come from **queries** and **keys**, by softmax.
 # - The future gets −∞ *before* the softmax, and scores are divided by √hs.
-# - Heads share the channels. `c_attn` makes q, k and v of all heads, `c_proj` mixes their answers.
+# - Heads share the channels. `c_attn` makes q, k and v of all heads, `c_proj` adds up their
+#   answers.
+# - A pattern costs T x T numbers for each head.
 # - The right shape proves nothing.
 
 # %% [markdown]
-# **Your turn.** Lower the 16 in `W_q` step by step: when does `?` lose sight of `red`? Then let
-# `kite` ask too: set its *asks* to 1 at the top and run all.
+# **Your turn.** Let `kite` ask too: set its *asks* to 1 at the top and run all. What does it say,
+# and why?
 #
 # **Exercises:** [03_attention](../exercises/03_attention.ipynb). Each check says what went wrong,
 # and what passes becomes a part of your own GPT.

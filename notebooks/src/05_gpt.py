@@ -4,11 +4,12 @@
 # **Afterwards you can** assemble GPT-2, start it so that it can learn, say what each of its sizes
 # costs in parameters, memory and arithmetic, and prove that it never looks ahead.
 #
-# **Takes** about 50 minutes. **Needs** Python and a little PyTorch. Lessons 03 and 04 build the
-# block that is used here.
+# **Takes** about an hour and a quarter. **Needs** Python and a little PyTorch. Lessons 03 and 04
+# build the block that is used here.
 
 # %%
 import math
+from copy import deepcopy
 
 import matplotlib.pyplot as plt
 import torch
@@ -24,7 +25,7 @@ viz.use_style()
 # ## Seven words
 #
 # Someone says: *red kite fell. kite colour?* Seven words, *kite* twice. The whole vocabulary has
-# six, and each word's **id** is its place there.
+# six, and each word's **id** is its number there, counted from 0.
 
 # %%
 vocabulary = ["red", "kite", "fell", ".", "colour", "?"]
@@ -59,8 +60,8 @@ viz.table(wte(ids)[0], channels, rows=words)
 # %% [markdown]
 # ## Where is it?
 #
-# So every *place* has a vector too, in a second table, `wpe`: one row for each of the 8 places
-# that this model can hold. The two are added:
+# So every *position* has a vector too, in a second table, `wpe`: one row for each of the 8
+# positions that this model can hold (its `block_size`). The two are added:
 #
 # $$x_t = \text{wte}[\text{id}_t] + \text{wpe}[t]$$
 
@@ -70,21 +71,22 @@ x = wte(ids) + wpe(torch.arange(7))  # (1, 7, 4)
 viz.table(x[0], channels, rows=words)
 
 # %% [markdown]
-# Now *kite* differs from *kite*. These rows are the start of the **residual stream**: one vector a
+# Now *kite* differs from *kite*. These rows are the start of the residual stream: one vector a
 # word, that every layer reads and adds to.
 
 # %% [markdown]
 # ## Blocks
 #
-# A **block** is attention, then an MLP (two matrices with a bend between). Attention fetches from
-# other words, the MLP works on each word alone. Lesson 04 builds it; here it is a box. `(B, T, C)`
-# goes in and comes out.
+# A block is attention, then an MLP (two matrices with an activation function between). Attention
+# fetches from other words, the MLP works on each word alone. Lesson 04 builds it; here it is a box.
+# `(B, T, C)` goes in and comes out.
 
 # %%
 blocks = nn.ModuleList(Block(tiny) for _ in range(tiny.n_layer))
+stream = x
 for block in blocks:
-    x = block(x)
-print(tuple(x.shape))
+    stream = block(stream)
+print(tuple(stream.shape))
 
 # %% [markdown]
 # As the shape stays, you can stack as many as you like. That is all that *deep* means here.
@@ -93,15 +95,14 @@ print(tuple(x.shape))
 # ## One last LayerNorm
 #
 # The stream is a sum, and nothing keeps a sum in bounds. So GPT-2 brings it to scale before it is
-# read: **LayerNorm** gives every word's vector mean 0 and spread 1. (*Spread* is the standard
+# read: LayerNorm gives every word's vector mean 0 and spread 1. (*Spread* is the standard
 # deviation, in this lesson everywhere.)
 
 # %%
 ln_f = nn.LayerNorm(4)
-normed = ln_f(x)
-rows = zip(
-    words, x[0].std(dim=1, correction=0).tolist(), normed[0].std(dim=1, correction=0).tolist()
-)
+normed = ln_f(stream)
+before, after = (each[0].std(dim=1, correction=0).tolist() for each in (stream, normed))
+rows = zip(words, before, after)
 viz.table(rows, ["", "spread before", "after"])
 
 # %% [markdown]
@@ -110,8 +111,8 @@ viz.table(rows, ["", "spread before", "after"])
 # %% [markdown]
 # ## What comes next?
 #
-# The **head** gives each word of the vocabulary a score, its **logit**. It has no table of its
-# own: it takes the dot product with that word's row of `wte`.
+# The head of the model, also called the **unembedding**, gives each word of the vocabulary a score,
+# its logit. It has no table of its own: it takes the dot product with that word's row of `wte`.
 #
 # $$\text{logit}_{tv} = \text{LayerNorm}(x_t) \cdot \text{wte}[v]$$
 
@@ -126,8 +127,8 @@ viz.table(logits[0], vocabulary, rows=words)
 # %% [markdown]
 # ## The model
 #
-# All stages in one class, with the checkpoint's names. Type it rather than run it: it is the whole
-# model. `lm_head` is the head, *lm* for *language model*.
+# All stages in one class, with the checkpoint's names. Read it line by line: it is the whole model.
+# `lm_head` is the head, *lm* for *language model*; `drop` is dropout, as in lesson 03.
 
 
 # %%
@@ -139,6 +140,7 @@ class GPT(nn.Module):
         parts = dict(
             wte=nn.Embedding(V, C),
             wpe=nn.Embedding(T, C),
+            drop=nn.Dropout(config.dropout),
             h=nn.ModuleList(Block(config) for _ in range(config.n_layer)),
             ln_f=nn.LayerNorm(C, bias=config.bias),
         )
@@ -151,7 +153,7 @@ class GPT(nn.Module):
         return self.transformer.wte(idx) + self.transformer.wpe(positions)  # (B, T, C)
 
     def forward(self, idx):
-        x = self.embed(idx)
+        x = self.transformer.drop(self.embed(idx))
         for block in self.transformer.h:
             x = block(x)
         return self.lm_head(self.transformer.ln_f(x))  # (B, T, V)
@@ -168,6 +170,20 @@ assert torch.allclose(model(ids), logits, atol=1e-6)
 print("The class equals the stages.")
 
 # %% [markdown]
+# And here is the real one: the smallest GPT-2, with the shapes that one text of 1,024 tokens has on
+# its way down. **Predict** the largest of them before you look for it.
+
+# %%
+from minigpt.viz.figures import plot_model
+
+plot_model(GPTConfig.preset("gpt2"), 1024)
+plt.show()
+
+# %% [markdown]
+# The logits, with 51 million numbers; then the patterns of one layer, 12.6 million. All else keeps
+# the width of the stream, or four times that.
+
+# %% [markdown]
 # ## It never looks ahead
 #
 # In training every row is asked for its next word, and that word stands in the text. If a row
@@ -180,37 +196,37 @@ print("The class equals the stages.")
 
 
 # %%
-def moved_rows(model, place):
+def moved_rows(model, position):
     changed = ids.clone()
-    changed[0, place] = (ids[0, place] + 1) % 6  # some other word
+    changed[0, position] = (ids[0, position] + 1) % 6  # some other word
     return (model(changed) - model(ids))[0].abs().amax(dim=1).detach()  # (T,)
 
 
 torch.manual_seed(0)
 for parameter in model.parameters():
     nn.init.normal_(parameter, std=0.7)
-viz.table(moved_rows(model, place=4)[:, None], ["moves by"], rows=words)
+viz.table(moved_rows(model, position=4)[:, None], ["moves by"], rows=words)
 
 # %% [markdown]
 # The four rows before it do not move at all. Now change each of the seven in turn. And ask a
 # second witness, calculus: the **gradient** says how one number made of a row's logits would move
-# with a tiny change of each place's vector.
+# with a tiny change of each position's vector.
 
 
 # %%
 def by_change(model):
-    return torch.stack([moved_rows(model, place) for place in range(7)], dim=1)
+    return torch.stack([moved_rows(model, p) for p in range(7)], dim=1)
 
 
 def by_gradient(model):
-    wpe = model.transformer.wpe.weight  # row s is used at place s, and nowhere else
+    wpe = model.transformer.wpe.weight  # row s is used at position s, and nowhere else
     scores = model(ids)[0].logsumexp(dim=1)  # one number a row
     slopes = [torch.autograd.grad(s, wpe, retain_graph=True)[0] for s in scores]
     return torch.stack([slope.norm(dim=1)[:7] for slope in slopes])
 
 
 # %% [markdown]
-# Both give a square: a row for each row of logits, a column for each place that is touched. In
+# Both give a square: a row for each row of logits, a column for each position that is touched. In
 # the picture each row is shared out to 100 %, and an exact 0 above the diagonal is hatched.
 
 
@@ -242,9 +258,10 @@ print("28 cells on and below the diagonal move. The other 21 stay.")
 # mask.
 
 # %%
-attention = model.transformer.h[1].attn
+leaking = deepcopy(model)
+attention = leaking.transformer.h[1].attn
 attention.attend = lambda q, k, v, dropout: F.scaled_dot_product_attention(q, k, v)
-show_effects(model)
+show_effects(leaking)
 
 # %% [markdown]
 # The hatching is gone. One leaking layer is enough, and the shape of the logits is still right.
@@ -290,7 +307,7 @@ print("The gradient of one shared matrix is the sum of the two.")
 # $$-\ln \tfrac{1}{V} = \ln V$$
 
 # %%
-rows = [[f"{V:,}", math.log(V)] for V in (6, 1024, 50257)]
+rows = [[V, math.log(V)] for V in (6, 1024, 50257)]
 viz.table(rows, ["V", "ln V (nats)"])
 
 # %% [markdown]
@@ -331,8 +348,53 @@ print(f"first loss {first_loss(model):.0f} nats")
 print(f"spread of the logits {model(torch.arange(100)[None]).std():.0f}")
 
 # %% [markdown]
-# Far above! Worse than knowing nothing: it is *sure*, and wrong. `nn.Embedding` starts with spread
-# 1, so a logit is a sum of 128 products of that size. By chance such sums spread by √128 ≈ 11.
+# Far above! Worse than knowing nothing: it is sure of something. **Predict:** which token does it
+# expect to come next?
+
+
+# %%
+@torch.no_grad()
+def expects(model):
+    text = torch.randint(1024, (4, 32), generator=torch.Generator().manual_seed(1))
+    logits = model(text)
+    own = logits.gather(-1, text[..., None])  # of the token that stands there itself
+    others = logits.masked_fill(F.one_hot(text, 1024).bool(), math.nan)
+    best = (logits.argmax(dim=-1) == text).float().mean().item()
+    return [f"{best:.0%}", own.mean().item(), others[~others.isnan()].std().item()]
+
+
+table = expects(model)
+assert table[0] == "100%" and table[1] > 70
+columns = ["the best is the token itself", "its own logit", "spread of the others"]
+viz.table([table], columns)
+
+# %% [markdown]
+# Itself! `nn.Embedding` starts with spread 1, and what fresh blocks add is small beside it. So the
+# stream still points along the token's own row of `wte`. And the tied head multiplies with the very
+# same row: it sees its own embedding come back.
+
+# %% [markdown]
+# Then the fault should be gone where the next token *is* the same one. **Predict** the loss on a
+# text that says one token over and over. And with an untied head, started with spread 1 too?
+
+# %%
+same = torch.full((1, 33), 7)
+with torch.no_grad():
+    repeated = F.cross_entropy(model(same[:, :-1])[0], same[0, 1:]).item()
+losses = []
+for seed in range(5):
+    torch.manual_seed(seed)
+    untied = Untied(small)
+    start_like_pytorch(untied)
+    nn.init.normal_(untied.lm_head.weight)
+    losses.append(first_loss(untied))
+assert repeated < 0.01 and min(losses) > 25 and max(losses) < 50
+print(f"one token over and over: {repeated:.1f} nats")
+print(f"untied: {min(losses):.0f} to {max(losses):.0f} nats in five starts")
+
+# %% [markdown]
+# 0: it was right for once. Untied, no token is favoured, but the loss is still five times ln V. A
+# logit is a sum of 128 products of size about 1, and by chance such sums spread by √128 ≈ 11.
 
 # %% [markdown]
 # What if all weights start smaller? We try several spreads.
@@ -386,8 +448,18 @@ def start_like_gpt2(model, shrink=True):
 
 
 # %% [markdown]
-# That is Radford et al. 2019, section 2.3. Now the storyteller's shape with 48 layers. **Predict:**
-# how many times wider is the stream at the end, without the shrinking and with it?
+# Who says so? Three sources, which differ:
+#
+# | | weights | `wpe` | what writes to the stream |
+# | --- | --- | --- | --- |
+# | the paper (Radford et al. 2019, 2.3) | not said | not said | times 1/√N, N *residual layers* |
+# | OpenAI's published code | 0.02 | 0.01 | 0.02, not scaled |
+# | custom since, and this course | 0.02 | 0.02 | 0.02 / √(2L) |
+
+# %% [markdown]
+# (The published code only *runs* weights that are loaded, so its start was never seen. 0.02 stands
+# in the paper on the first GPT, Radford et al. 2018.) Now the storyteller's shape with 48 layers.
+# **Predict:** how many times wider is the stream at the end, without the shrinking and with it?
 
 # %%
 from dataclasses import replace
@@ -413,7 +485,7 @@ plain, shrunk = stream_spreads(shrink=False), stream_spreads(shrink=True)
 plt.plot(plain[0], label="all weights start at 0.02")
 plt.plot(shrunk[0], "--", label="c_proj shrunk by 1/√96")
 root = [plain[0][-1] * math.sqrt(layer / 48) for layer in range(49)]
-plt.plot(root, ":", color="black", label="a square root")
+plt.plot(root, ":", color="gray", label="a square root")
 plt.gca().set(xlabel="layer", ylabel="spread of the residual stream", ylim=(0, None))
 plt.legend()
 plt.show()
@@ -425,6 +497,7 @@ plt.show()
 # %%
 rows = [[s[0][0], s[0][-1], s[0][-1] / s[0][0], s[1], s[2]] for s in (plain, shrunk)]
 columns = ["spread at the start", "behind layer 48", "times", "likeness to the word", "first loss"]
+assert rows[0][3] < 0.2 < 0.4 < rows[1][3] and abs(rows[0][4] - rows[1][4]) < 0.1
 viz.table(rows, columns, rows=["all at 0.02", "c_proj shrunk"])
 
 # %% [markdown]
@@ -433,8 +506,8 @@ viz.table(rows, columns, rows=["all at 0.02", "c_proj shrunk"])
 # made up.
 
 # %% [markdown]
-# And look at the last column: the first loss is fine *both* times. The final LayerNorm hides the
-# mistake. So check the spread as well.
+# And look at the last column: the first loss is fine *both* times, as `ln_f` brings both streams to
+# the same scale. So check the spread as well.
 
 # %% [markdown]
 # ## What it costs: parameters
@@ -489,13 +562,13 @@ labels = [117, 345, 762, 1542]  # millions, as the paper has them
 rows = []
 for (name, config), label in zip(sizes.items(), labels):
     N = count_parameters(config)
-    rows.append([name, config.n_layer, config.n_head, config.n_embd, f"{N:,}", f"{label}M"])
+    rows.append([name, config.n_layer, config.n_head, config.n_embd, N, f"{label}M"])
     rows[-1].append(f"{N / 1e6 - label:.1f}M")
 viz.table(rows, ["", "layers", "heads", "width", "parameters", "paper's label", "missing"])
 
 # %% [markdown]
-# All four labels undercount, by 7 to 16 million. OpenAI says so in its repository: the first
-# counts were wrong. Both names are in use: 117M and 124M are the same model.
+# All four labels undercount, by 7 to 16 million. (OpenAI's README: "our original parameter counts
+# were wrong due to an error".) Both names are in use: 117M and 124M are the same model.
 
 # %% [markdown]
 # Where do they sit? **Predict:** which part is the largest, in the smallest model and in XL?
@@ -597,11 +670,36 @@ def bytes_kept(model, text):
     return sum(kept.values())
 
 
-T = 128
+model, T = GPT(small), 128
 kept = bytes_kept(model, torch.zeros(1, T + 1, dtype=torch.long))
 expected = 4 * T * activations(small)
 assert abs(kept / expected - 1) < 0.05
 print(f"{expected / 1e6:.1f} MB by formula, {kept / 1e6:.1f} MB watched")
+
+# %% [markdown]
+# That was PyTorch's fused attention. Your own from lesson 03 makes whole patterns, and keeps them:
+# nh rows of T numbers a position in each layer. **Predict:** does that matter, at T = 128? At
+# 1,024?
+
+# %%
+from minigpt.model import explicit_attention
+
+own = deepcopy(model)
+for block in own.transformer.h:
+    block.attn.attend = explicit_attention
+kept_by_own = bytes_kept(own, torch.zeros(1, T + 1, dtype=torch.long))
+patterns = 4 * small.n_layer * small.n_head * T * T
+assert abs((kept_by_own - kept) / patterns - 1) < 0.05
+rows = []
+for config, long in [(small, T), (gpt2, 1024)]:
+    fused = 4 * long * activations(config)
+    rows.append([fused / 1e6, (fused + 4 * config.n_layer * config.n_head * long**2) / 1e6])
+columns = ["fused (MB)", "with whole patterns (MB)"]
+viz.table(rows, columns, rows=["storyteller, T = 128", "gpt2, T = 1,024"])
+
+# %% [markdown]
+# A fifth more for the small one, three quarters more for GPT-2: patterns grow with T², all else
+# with T. The table of memory below counts the fused way.
 
 # %% [markdown]
 # The last item is for writing, not training. The **KV cache** of lesson 07 keeps keys and values
@@ -636,7 +734,7 @@ viz.table(rows, columns, rows=list(sizes))
 
 # %% [markdown]
 # *AdamW* is the 16 bytes a parameter; *training* adds the activations. XL needs 30 GB, so no. Yet
-# its weights in bf16 take 3, and it writes with little more.
+# to *write*, its weights in bf16 take 3, and the cache adds less than 1.
 
 # %%
 bars = {}
@@ -721,6 +819,32 @@ viz.table(rows, ["forward (GFLOPs)", "backward"], rows=["gpt2, 1,024 tokens"])
 # %% [markdown]
 # Backward costs twice the forward: each product needs one for its input's gradient and one for
 # its weight's. So training takes about 6 FLOPs a parameter and token.
+
+# %% [markdown]
+# Now set the sizes yourself, and see what each costs. **Predict** first: double the width, and what
+# grows four times? Double the context: does anything?
+
+# %%
+viz.SizeExplorer()
+
+# %% [markdown]
+# In numbers, from your own accounts: how many times as much, when one size of GPT-2 is doubled?
+
+# %%
+doubled = {"layers": dict(n_layer=24), "width": dict(n_embd=1536)}
+doubled |= {"context": dict(block_size=2048), "vocabulary": dict(vocab_size=2 * 50257)}
+rows = []
+for change in doubled.values():
+    config = replace(gpt2, **change)
+    T = config.block_size
+    rows.append([count_parameters(config) / count_parameters(gpt2)])
+    rows[-1].append(T * activations(config) / (1024 * activations(gpt2)))
+    rows[-1].append(flops_per_token(config, T) / flops_per_token(gpt2, 1024))
+viz.table(rows, ["parameters", "activations", "FLOPs a token"], rows=list(doubled))
+
+# %% [markdown]
+# The width costs most: its square is in every block. Nothing grows a full four times, as each model
+# has parts that only double. A longer context doubles the activations, since nobody keeps patterns.
 
 # %% [markdown]
 # ## The proof: equal to the package
@@ -856,8 +980,8 @@ viz.plot_next_token(probabilities, tokenizer, top=5)
 plt.show()
 
 # %% [markdown]
-# As good as certain: the first bar has it all. That is a whole GPT-2, and you wrote it: some 25
-# lines around the block.
+# As good as certain: the first bar has it all. That is a whole GPT-2, in some 25 lines around the
+# block. In the exercises you write them yourself.
 
 # %% [markdown]
 # ## The usual mistakes
@@ -909,11 +1033,11 @@ class NoPositions(GPT):
 report(NoPositions)
 
 # %% [markdown]
-# Almost three times the loss: the story stumbles. A little order is left, because each row sees
-# only what came before it.
+# Almost three times the loss: the story stumbles. Some order is left. (Each row still sees only
+# what came before it, so rows differ.)
 
 # %% [markdown]
-# **2. The same position for all.** Here every word is said to stand at place 0.
+# **2. The same position for all.** Here every word is said to stand at position 0.
 
 
 # %%
@@ -925,23 +1049,23 @@ class SamePosition(GPT):
 report(SamePosition)
 
 # %% [markdown]
-# Worse still, as bad as knowing nothing. At place 0 this model has only ever seen the mark before
-# a story.
+# Worse still: worse than ln V, knowing nothing. All but the first token claim a position that is
+# not theirs.
 
 # %% [markdown]
-# Both mistakes fail a simple probe. Say one word many times: without places, all rows must be
+# Both mistakes fail a simple probe. Say one word many times: without positions, all rows must be
 # equal. **Predict** the three answers.
 
 
 # %%
 @torch.no_grad()
-def tells_places_apart(model):
+def tells_positions_apart(model):
     logits = model(torch.full((1, 5), 7))[0]  # id 7, five times
     return not torch.allclose(logits, logits[:1].expand_as(logits), atol=1e-5)
 
 
 for kind in (GPT, NoPositions, SamePosition):
-    print(f"{kind.__name__:13}", tells_places_apart(kind(small)))
+    print(f"{kind.__name__:13}", tells_positions_apart(kind(small)))
 
 # %% [markdown]
 # **3. The head not tied.** **Predict:** what does it say, with weights from the file?
@@ -972,8 +1096,8 @@ class NoFinalNorm(GPT):
 report(NoFinalNorm)
 
 # %% [markdown]
-# It tells on! Only the loss shows that something is wrong, and the logits: they spread five times
-# too wide, so the model is far too sure. A fluent text proves nothing.
+# It tells on! Only the loss shows that something is wrong, and the logits, which spread five times
+# as wide. A fluent text proves little.
 
 # %% [markdown]
 # **5. Embeddings times √C.** The first Transformer did that (Vaswani et al. 2017, section 3.4), so
@@ -990,11 +1114,12 @@ class ScaledEmbeddings(GPT):
 report(ScaledEmbeddings)
 
 # %% [markdown]
-# Every word is 11 times as loud. It shouts down its place, and what the blocks have to say.
+# Five times the loss. Every word vector is 11 times as long, beside positions and writes that are
+# as long as before.
 
 # %% [markdown]
 # **6 and 7. PyTorch's own start**, and **`c_proj` not shrunk**. You have seen both: a first loss
-# far above ln V, and a stream that drowns the word. Loading weights would hide them.
+# far above ln V, and a stream that drowns the word. Loaded weights would hide both.
 
 # %% [markdown]
 # Which test finds which mistake? The last one, *equal*, loads the storyteller's weights and
@@ -1011,7 +1136,7 @@ def results(name, kind, start):
         sum(p.numel() for p in model.parameters()) == count_parameters(small),
         abs(first_loss(model) - math.log(1024)) < 0.2,
         starts_alike(model, PackageGPT(small)),
-        tells_places_apart(model),
+        tells_positions_apart(model),
     ]
     model.load_state_dict(weights, strict=False)
     with torch.no_grad():
@@ -1024,7 +1149,7 @@ kinds = [GPT, NoPositions, SamePosition, Untied, NoFinalNorm, ScaledEmbeddings]
 rows = [results(kind.__name__, kind, start_like_gpt2) for kind in kinds]
 rows.append(results("PyTorch's start", GPT, start_like_pytorch))
 rows.append(results("c_proj not shrunk", GPT, lambda model: start_like_gpt2(model, False)))
-viz.table(rows, ["", "shape", "count", "first loss", "spreads", "places", "equal"])
+viz.table(rows, ["", "shape", "count", "first loss", "spreads", "positions", "equal"])
 
 # %% [markdown]
 # The shape finds none, the first loss one. *Equal* finds all that is wrong in the code, and nothing
@@ -1033,8 +1158,8 @@ viz.table(rows, ["", "shape", "count", "first loss", "spreads", "places", "equal
 # %% [markdown]
 # ## In short
 #
-# - Token vector plus place vector, blocks, LayerNorm, head. The head is the token table again.
-# - The first loss is ln V. If it is far above, the start is wrong.
+# - Token vector plus position vector, blocks, LayerNorm, head. The head is the token table again.
+# - The first loss is about ln V. If it is far above, look at what the model expects.
 # - Matrices that write to the stream start smaller, by 1/√(2L).
 # - 12C² parameters a block; 16 bytes a parameter to train; 2 FLOPs a parameter to read a token, 6
 #   to learn from it.

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy(
         "plot_bars": "plots",
         "plot_curve": "curves",
         "plot_losses": "curves",
+        "plot_model": "whole",
         "plot_next_token": "plots",
         "plot_shares": "shares",
         "plot_stream": "stream",

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import anywidget
 
+from minigpt.viz.kit.shown import Shown
+
 HERE = Path(__file__).parent
 KIT = [HERE / name for name in ("kit.js", "parts.js", "frame.js")]
 SVG = HERE / "svg.js"  # of those explorers that draw with it
@@ -62,6 +64,9 @@ def style(*files: Path) -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "kit.css", *files))
 
 
+SHOWN = Shown()  # in this kernel
+
+
 class Explorer(anywidget.AnyWidget):
     """A widget that can be asked, drawn, and saved as a page.
 
@@ -108,7 +113,18 @@ class Explorer(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return self.sentence()
 
+    def retire(self) -> None:
+        """Leave the browser and the notebook's file; shown again, it comes back."""
+        self.layout.close()
+        self.close()
+        del self._repr_mimebundle_  # close() has hidden it
+
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        if self.comm is None:
+            self.layout.open()
+            self.open()
+        for old in SHOWN.now(self):
+            old.retire()
         data, metadata = super()._repr_mimebundle_(**kwargs)
         data["text/plain"] = self.sentence()
         data["image/png"] = b64encode(self.picture()).decode("ascii")

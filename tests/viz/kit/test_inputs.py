@@ -83,7 +83,5 @@ def test_an_attention_that_shows_no_pattern_is_named():
         lambda: attention_patterns(model, torch.tensor([[1, 2]])),
         lambda: AttentionExplorer(model, TOKENIZER, TEXT),
     ):
-        with pytest.raises(
-            ValueError, match="layer 0 has an attention of another kind, MyAttention"
-        ):
+        with pytest.raises(ValueError, match="layer 0 .* another kind, MyAttention"):
             look()

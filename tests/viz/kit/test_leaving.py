@@ -6,14 +6,18 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
 from minigpt.viz import (
     AttentionExplorer,
     CoinFloor,
     PatternMap,
     SamplingExplorer,
     ScoreMap,
+    SizeExplorer,
+    StreamParts,
     StreamWindow,
     TokenizerExplorer,
+    VerifyStrip,
 )
 from minigpt.viz.training.monitor import TrainingMonitor
 
@@ -92,8 +96,11 @@ def explorer(name, model, tokenizer):
         "map": lambda: PatternMap(pattern, list("abcde")),
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
+        "sizes": lambda: SizeExplorer(),
+        "stream": lambda: StreamParts(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "verify": lambda: VerifyStrip(verify(model, model)),
         "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
@@ -114,7 +121,8 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-NAMES = ["attention", "coin", "map", "sampling", "scores", "tokenizer", "training", "window"]
+NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "stream", "tokenizer"]
+NAMES += ["training", "verify", "window"]
 
 
 @pytest.mark.parametrize("name", NAMES)
