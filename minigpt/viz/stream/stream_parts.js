@@ -10,11 +10,7 @@ const whole = (s) => s.results[""]; // with all parts on
 function switching(ui) {
   const { state: s } = ui;
   const ready = (off) => ui.kernel.live || keyOf(off) in s.results;
-  const go = (off) => {
-    if (!ready(off)) return;
-    ui.set({ off });
-    if (!(keyOf(off) in s.results)) ui.kernel.ask("run", {}, () => {}, 0);
-  };
+  const go = (off) => ui.set({ off });
   return { go, ready };
 }
 
@@ -124,10 +120,14 @@ function render(context) {
     follows("result", (s) => [s.off, s.results], (s) =>
       s.results[keyOf(s.off)] ?? ui.state.result ?? whole(s)),
   ];
+  // Set by hand, in another view or from Python: what is not known is asked for, once.
+  const asking = part(null, [(s) => [s.off, s.results, ui.kernel.live], (s) => {
+    if (!s.known && ui.kernel.live) ui.kernel.ask("run", {}, () => {}, 0);
+  }]);
   const middle = boxed("sp-middle", makeSwitches(ui, can), makeNext());
   const parts = [makePrompt(ui), makeButtons(ui, can), makeSentence(ui), middle];
   ui.root.append(make("p", "xp-soft", null, HELP), ...parts.map(({ element }) => element));
-  return ui.open(...result, ...parts);
+  return ui.open(...result, asking, ...parts);
 }
 
 export default { render };

@@ -98,15 +98,16 @@ class StreamParts(Explorer):
             raise ValueError(f"off is {proposal.value}; parts are 0 to {len(self.parts) - 1}")
         return off
 
-    @traitlets.observe("off")
-    def _run(self, _change) -> None:
+    def result(self) -> dict:
+        """Return what is shown of the parts that are on; it is worked out when it is asked for."""
         if (key := key_of(self.off)) not in self.results:
             result = self._result(self._idx, self.parts, self.off)
             self.results = {**self.results, key: result}
+        return self.results[key]
 
     def answer_run(self) -> dict:
-        """Answer once the result is there: setting `off` has worked it out."""
-        self._run(None)
+        """Work out what is shown of the parts that are on."""
+        self.result()
         return {}
 
     def answer_prompt(self, prompt: str) -> dict:
@@ -118,7 +119,7 @@ class StreamParts(Explorer):
         return {}
 
     def sentence(self) -> str:
-        result = self.results[key_of(self.off)]
+        result = self.result()
         without = ", ".join(self.parts[i] for i in self.off)
         said = ", ".join(
             f"{label} ({share:.1%})"
@@ -130,7 +131,7 @@ class StreamParts(Explorer):
         )
 
     def picture(self) -> bytes:
-        result, places = self.results[key_of(self.off)], range(len(self.parts))
+        result, places = self.result(), range(len(self.parts))
 
         def draw(figure: Figure) -> None:
             left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))

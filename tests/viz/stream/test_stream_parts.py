@@ -129,7 +129,7 @@ def test_the_widget_shows_lengths_and_the_next_token(widget, model, tokenizer):
     for off in ([], [0], [2, 3], [0, 1, 2, 3, 4]):
         widget.off = off
         writes, logits = by_hand(model, idx, [widget.parts[i] for i in off])
-        result = widget.results[",".join(map(str, off))]
+        result = widget.result()
         assert result["writes"] == pytest.approx(writes.norm(dim=1).tolist(), abs=1e-4)
         lengths = [writes[: i + 1].sum(dim=0).norm().item() for i in range(5)]
         assert result["lengths"] == pytest.approx(lengths, abs=1e-4)
@@ -143,7 +143,7 @@ def test_the_storyteller_without_parts_says_what_it_says_by_hand():
     idx = torch.tensor([tokenizer.encode(PROMPT, {"<|endoftext|>"})])
     widget.off = [2, 4]
     _, logits = by_hand(model, idx, ["mlp 0", "mlp 1"])
-    assert widget.results["2,4"]["shares"][0] == pytest.approx(logits.softmax(-1).max().item())
+    assert widget.result()["shares"][0] == pytest.approx(logits.softmax(-1).max().item())
     assert "with mlp 0, mlp 1 off" in repr(widget)
 
 
@@ -201,7 +201,7 @@ def expect():
 def shows(root, expect, widget, off):
     """Whether the page has the numbers that Python has for these parts off."""
     expect(root.locator(".sp-stale")).to_have_count(0)
-    result = widget.results[",".join(map(str, off))]
+    result = widget._result(widget._idx, widget.parts, off)
     numbers = [f"{x:.1f}" for pair in zip(result["writes"], result["lengths"]) for x in pair]
     shown = root.locator(".sp-parts .sp-number")
     expect(shown).to_contain_text(numbers)
@@ -219,9 +219,9 @@ def test_parts_are_switched_off_and_on_by_mouse(page, played, widget, expect):
     expect(root.get_by_role("textbox")).to_be_enabled()
     for part, off in (("mlp 0", [2]), ("attn 1", [2, 3]), ("mlp 0", [3])):
         root.get_by_label(part).click()
+        shows(root, expect, widget, off)
         page.wait_for_timeout(400)
         assert widget.off == off
-        shows(root, expect, widget, off)
     expect(root.locator(".sp-said")).to_contain_text("Without attn 1")
     expect(root.locator(".sp-said")).to_contain_text("With all:")
     for name, off in (("Attention off", [1, 3]), ("MLPs off", [2, 4]), ("All on", [])):
@@ -245,6 +245,18 @@ def test_the_keyboard_alone_switches_and_reads(page, played, widget, expect):
     page.wait_for_timeout(400)
     assert (widget.prompt, widget.off) == ("the red", [0, 1])
     shows(root, expect, widget, [0, 1])
+
+
+def test_a_model_that_goes_wrong_meanwhile_is_told(page, played, tokenizer, expect):
+    model = make_model(tokenizer)
+    root = played(StreamParts(model, tokenizer, "the red"))
+    expect(root.get_by_role("textbox")).to_be_enabled()
+    model.transformer.ln_f.weight.data[0] = torch.nan
+    root.get_by_label("attn 0").click()  # known from before
+    expect(root.locator(".sp-said")).to_contain_text("Without attn 0: ")
+    root.get_by_label("mlp 1").click()
+    expect(root.locator(".sp-said")).to_have_text("Without attn 0, mlp 1: not worked out yet.")
+    expect(root.get_by_role("alert")).to_contain_text("did training diverge")
 
 
 def test_a_prompt_that_is_refused_changes_nothing_and_says_why(page, played, widget, expect):
