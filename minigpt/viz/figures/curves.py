@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from minigpt.training import Record
+from minigpt.viz.figures.plots import INK
 
 STYLES = ["-", "--", ":", "-."]  # curves and levels differ in their lines, not in colour alone
 
@@ -15,7 +16,7 @@ STYLES = ["-", "--", ":", "-."]  # curves and levels differ in their lines, not 
 def draw_levels(ax: Axes, levels: Mapping[str, float] | None) -> None:
     """Draw named losses, such as a floor, as lines across the figure."""
     for style, (name, loss) in zip(STYLES[1:], (levels or {}).items()):
-        ax.axhline(loss, color="black", linestyle=style, linewidth=1, label=f"{name}, {loss:.2f}")
+        ax.axhline(loss, color=INK, linestyle=style, linewidth=1, label=f"{name}, {loss:.2f}")
 
 
 def plot_losses(

@@ -1,7 +1,7 @@
 """The figures of the lessons: attention patterns and probabilities.
 
-White cards with dark ink, legible in a light and a dark notebook; colours that colour-blind people
-can tell apart, and never colour alone.
+No paper and grey ink, legible in a light and a dark notebook; colours that colour-blind people can
+tell apart, and never colour alone.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ from minigpt.viz.kit.labels import token_labels, visible
 
 # Okabe and Ito's palette (2008) without its black and yellow.
 OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
+# The grey that stands out equally from white and from JupyterLab's dark #111: 4.3 to 1.
+INK = "#797979"
 # Brightness is the square root of the weight, so that 1 % can still be told from nothing.
 MARK = OKABE_ITO[-1]  # of what was chosen
 LOOKED_AT = 6  # tokens in the bars of where one looks
 NORM = PowerNorm(0.5, vmin=0, vmax=1)
 STYLE = {
-    "figure.facecolor": "white",
     "figure.figsize": (6.4, 3.6),
+    "axes.facecolor": "none",
+    **dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor"], INK),
+    **dict.fromkeys(["xtick.color", "ytick.color", "legend.edgecolor"], INK),
     "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -47,7 +51,8 @@ def use_style() -> None:
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-        set_matplotlib_formats("retina")
+        # Here, and not in the style: Jupyter lays white paper under a figure that has none itself.
+        set_matplotlib_formats("retina", facecolor="none")
     except (ImportError, AttributeError):  # no notebook: nothing to sharpen
         pass
 
@@ -110,9 +115,7 @@ def draw_cell(ax: Axes, row: int, column: int, weight: float) -> None:
 
 def hatch(ax: Axes, corners: list[tuple[float, float]]) -> None:
     """Mark an area as hidden."""
-    ax.add_patch(
-        Polygon(corners, facecolor="white", edgecolor="#bbbbbb", hatch="////", linewidth=0)
-    )
+    ax.add_patch(Polygon(corners, facecolor="none", edgecolor=INK, hatch="////", linewidth=0))
 
 
 def plot_bars(
@@ -166,7 +169,7 @@ def as_png(draw: Callable[[Figure], None], width: float, height: float, dpi: int
     with plt.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
-        figure.savefig(png, format="png", dpi=dpi)
+        figure.savefig(png, format="png", dpi=dpi, facecolor="none")
     return png.getvalue()
 
 

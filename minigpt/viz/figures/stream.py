@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-INK = "#222222"
+from minigpt.viz.figures.plots import INK
+
 FILL = {"LayerNorm": "#DCEBF5", "attention": "#FCE9C5", "MLP": "#CDEBDD"}
 
 
 def draw_box(ax: Axes, x: float, y: float, name: str) -> None:
     """Write a part's name into a box; the name tells the parts apart, colour only helps."""
     box = dict(boxstyle="round,pad=0.35", facecolor=FILL[name], edgecolor=INK, linewidth=0.8)
-    ax.text(x, y, name, ha="center", va="center", color=INK, size=9, bbox=box, zorder=5)
+    ax.text(x, y, name, ha="center", va="center", color="black", size=9, bbox=box, zorder=5)
 
 
 def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], width=1.0) -> None:
@@ -40,7 +41,7 @@ def plot_stream(
         draw_arrow(ax, (end, -1), (end, -0.16))
         for i, name in enumerate(beside):
             draw_box(ax, x + 1.35 + 1.5 * i, -1, name)
-        ax.text(end, 0, "+", ha="center", va="center", color=INK, size=13, zorder=6)
+        ax.text(end, 0, "+", ha="center", va="center", color="black", size=13, zorder=6)
         ax.plot(end, 0, "o", markersize=15, markerfacecolor="white", color=INK, zorder=5)
         for i, name in enumerate(on):
             draw_box(ax, end + 1.1 + 1.6 * i, 0, name)

@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from minigpt.viz.figures.plots import drawable
+from minigpt.viz.figures.plots import INK, drawable
 from minigpt.viz.kit.labels import visible
 
-PLAIN = {"facecolor": "white", "edgecolor": "#777777"}
+PLAIN = {"facecolor": "white", "edgecolor": INK}
 INPUT = {"facecolor": "#CDE8F7", "edgecolor": "#0072B2"}
 TARGET = {"facecolor": "#FDE3B4", "edgecolor": "#B36B00", "linestyle": "--"}
 ROW = 1.15  # from the top of a row of boxes to the top of the next within a window
@@ -23,14 +23,14 @@ def draw_boxes(ax: Axes, words: Sequence[str], left: int, top: float, look: dict
     for t, word in enumerate(words, start=left):
         ax.add_patch(Rectangle((t - 0.46, top), 0.92, 0.72, linewidth=1.2, **look))
         label = drawable(visible(word))
-        ax.text(t, top + 0.38, label, ha="center", va="center", size=9)
+        ax.text(t, top + 0.38, label, ha="center", va="center", color="black", size=9)
 
 
 def draw_window(ax: Axes, words: Sequence[str], start: int, end: int, top: float) -> None:
     """Draw a window's inputs, its targets below, and an arrow from each input to its target."""
     draw_boxes(ax, words[start:end], start, top, INPUT)
     draw_boxes(ax, words[start + 1 : end + 1], start + 1, top + ROW, TARGET)
-    arrow = {"arrowstyle": "->", "color": "#555555"}
+    arrow = {"arrowstyle": "->", "color": INK}
     for t in range(start, end):
         ax.annotate("", (t + 0.7, top + ROW), (t + 0.2, top + 0.74), arrowprops=arrow)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from html import escape
@@ -9,6 +10,9 @@ from html import escape
 from torch import Tensor
 
 from minigpt.viz.kit.labels import visible
+
+# What stands to the right: 1,024.5, 12 of 15, 4 MiB; a dash or nothing where no number is.
+NUMBER = re.compile(r"[-+−±~<>]? ?\.?\d.*|[-–—]?|-?inf|nan")
 
 
 def shell_of_notebook():
@@ -34,44 +38,57 @@ class Shown:
 def table(values, columns: Sequence[str], rows: Sequence[str] | None = None) -> Shown:
     """Show a list of rows, or a 2-D tensor, as a table with headings.
 
-    >>> table([[1, 0.5], [20, 1.0]], ["id", "weight"], rows=["red", "kite"])
-          id  weight
-    red    1    0.50
-    kite  20    1.00
+    Text stands to the left, numbers to the right. A number that is a name, such as an id, comes as
+    a string: `str(50256)` has no comma.
+
+    >>> table([["red", 1200], ["kite", 7]], ["token", "times"])
+    token  times
+    red    1,200
+    kite       7
     """
     values = values.tolist() if isinstance(values, Tensor) else values
     cells = [list(cells) for cells in zip(*map(written, zip(*values)))]  # written column by column
     head = list(columns)
     if rows is not None:
         head, cells = ["", *head], [[name, *row] for name, row in zip(rows, cells)]
-    return Shown(as_html(head, cells, row_names=rows is not None), as_text(head, cells))
+    sides = ["right" if all(map(NUMBER.fullmatch, column)) else "left" for column in zip(*cells)]
+    if rows is not None:
+        sides[:1] = ["left"]
+    return Shown(as_html(head, cells, sides, rows is not None), as_text(head, cells, sides))
 
 
 def written(column: Sequence) -> list[str]:
     """Write the values of a column: with two digits, unless all of them are whole."""
     if all(isinstance(value, float) for value in column):
         whole = all(value % 1 == 0 for value in column)
-        return [f"{value:.0f}" if whole else f"{value:.2f}" for value in column]
-    return [str(value) for value in column]
+        return [f"{value:,.0f}" if whole else f"{value:,.2f}" for value in column]
+    return [f"{value:,}" if type(value) in (int, float) else str(value) for value in column]
 
 
-def as_html(head: list[str], cells: list[list[str]], row_names: bool) -> str:
+def as_html(head: list[str], cells: list[list[str]], sides: list[str], row_names: bool) -> str:
     """Return a table for a notebook; the first column may hold the names of the rows."""
-    lines = ["<tr>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in head) + "</tr>"]
-    for first, *rest in cells:
-        tag = 'th scope="row"' if row_names else "td"
-        others = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        lines.append(f"<tr><{tag}>{escape(first)}</{tag[:2]}>{others}</tr>")
-    return f"<table><thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table>"
+
+    def in_a_row(tags: list[str], texts: list[str]) -> str:
+        return "".join(
+            f'<{tag} style="text-align:{side}">{escape(text)}</{tag[:2]}>'
+            for tag, side, text in zip(tags, sides, texts)
+        )
+
+    first = ['th scope="row"'] if row_names else ["td"]
+    top = in_a_row(['th scope="col"'] * len(head), head)
+    lines = [in_a_row(first + ["td"] * (len(row) - 1), row) for row in cells]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def as_text(head: list[str], cells: list[list[str]]) -> str:
-    """Return a table for a terminal: the first column to the left, the others to the right."""
+def as_text(head: list[str], cells: list[list[str]], sides: list[str]) -> str:
+    """Return a table for a terminal."""
     widths = [max(map(len, column)) for column in zip(head, *cells)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for row in [head, *cells]
-    )
+    lines = [
+        "  ".join(f"{text:{'>' if side == 'right' else '<'}{width}}" for text, side, width in row)
+        for row in (zip(texts, sides, widths) for texts in [head, *cells])
+    ]
+    return "\n".join(map(str.rstrip, lines))
 
 
 def coloured_tokens(labels: Sequence[str], ids: Sequence[int]) -> Shown:

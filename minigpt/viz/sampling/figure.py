@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from minigpt.viz.figures.plots import OKABE_ITO, drawable
+from minigpt.viz.figures.plots import INK, OKABE_ITO, drawable
 
 BLUE, ORANGE = OKABE_ITO[0], OKABE_ITO[5]
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2, "frameon": False}
@@ -27,7 +27,7 @@ def plot_kept(labels: Sequence[str], before: Tensor, after: Tensor, ax: Axes) ->
         [100 * share for share in before.tolist()],
         height=0.8,
         fill=False,
-        edgecolor="#555555",
+        edgecolor=INK,
         label="before the filters",
     )
     for place, share in enumerate(shares):
@@ -62,7 +62,7 @@ def plot_cuts(before: Tensor, kept: int, top_k: int | None, top_p: float | None,
         edges = [0.5, *(rank + 0.5 for rank in ranks)]  # each rank has room of its own
         ax.stairs([together[rank - 1] for rank in ranks], edges, color=BLUE, **look)
     if top_k is not None and top_k <= len(before):
-        ax.axvline(top_k + 0.5, color="#555555", linestyle="--", label=f"top-k {top_k}")
+        ax.axvline(top_k + 0.5, color=INK, linestyle="--", label=f"top-k {top_k}")
     if top_p is not None:
         level = top_p * together[min(top_k or len(before), len(before)) - 1]
         ax.axhline(level, color=ORANGE, linestyle="-.", label=f"top-p {top_p:g}")

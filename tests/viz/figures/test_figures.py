@@ -4,17 +4,21 @@ import base64
 import math
 import re
 import warnings
+from io import BytesIO
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.colors import to_rgb
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import PatternMap, coloured_tokens, plot_attention, table
-from minigpt.viz.figures.plots import plot_bars, plot_next_token, plot_surprise
+from minigpt.viz.figures.plots import INK, plot_bars, plot_next_token, plot_surprise
 from minigpt.viz.kit.labels import token_labels, visible
 
 HOSTILE = [
@@ -198,3 +202,68 @@ def test_a_table_of_whole_numbers_has_no_decimals():
     assert repr(table(torch.tensor([[1.0, 0.5], [2.0, 1.0]]), ["a", "b"])) == (
         "a     b\n1  0.50\n2  1.00"
     )
+
+
+def sides(shown):
+    """The sides of a table's columns, as the notebook's HTML has them, row after row."""
+    rows = re.findall("<tr>(.*?)</tr>", shown._repr_html_())
+    return [re.findall(r"text-align:(\w+)", row) for row in rows]
+
+
+def test_text_stands_to_the_left_and_numbers_to_the_right():
+    values = [["a long text", 12345, 0.5, "8%", "-"], ["a", 7, 1234.5, "12 of 15", "3"]]
+    shown = table(values, ["text", "whole", "not", "share", "some"])
+    assert sides(shown) == [["left", *["right"] * 4]] * 3
+    assert repr(shown) == (
+        "text          whole       not     share  some\n"
+        "a long text  12,345      0.50        8%     -\n"
+        "a                 7  1,234.50  12 of 15     3"
+    )
+
+
+def test_a_column_with_one_word_is_text_and_an_id_as_text_has_no_comma():
+    shown = table([["3", "50256"], ["none", "11"]], ["n", "id"], rows=["1", "2"])
+    assert sides(shown) == [["left", "left", "right"]] * 3
+    assert "50256" in repr(shown)
+
+
+# --- Paper and ink ---
+
+
+def contrast(ink, paper):
+    """WCAG 2.2's contrast of two colours."""
+
+    def luminance(colour):
+        parts = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted([luminance(ink), luminance(paper)], reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_ink_can_be_read_in_a_light_and_a_dark_notebook():
+    assert min(contrast(INK, "white"), contrast(INK, "#111111")) > 4.3
+
+
+def corner(png):
+    return plt.imread(BytesIO(png))[0, 0]
+
+
+def test_a_widgets_picture_has_no_paper():
+    assert corner(picture(PatternMap(random_patterns(2, 5), "abcde"))[0])[3] == 0
+
+
+def test_a_notebooks_figure_has_no_paper_and_asks_jupyter_for_none(tmp_path):
+    code = (
+        "import matplotlib.pyplot as plt\nfrom minigpt import viz\nviz.use_style()\n"
+        "viz.figures.plot_bars(['a'], [0.5])\nplt.show()"
+    )
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    (output,) = notebook.cells[0].outputs
+    assert corner(base64.b64decode(output.data["image/png"]))[3] == 0
+    assert "needs_background" not in output.metadata  # with it, JupyterLab lays white under it
+    ink = plt.imread(BytesIO(base64.b64decode(output.data["image/png"])))
+    assert ink[..., 3].max() == 1
