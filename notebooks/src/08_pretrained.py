@@ -55,7 +55,7 @@ print("The large model:", USE)
 # | you have | do this |
 # | --- | --- |
 # | a network | `USE = "gpt2"`; or beforehand, in a terminal, `minigpt download gpt2` |
-# | a mirror of the hub | set the environment variable `HF_ENDPOINT` to its address, start JupyterLab |
+# | a mirror of the hub | set the environment variable `HF_ENDPOINT` to its address |
 # | the file, from any machine | `USE =` its path. A failed download names the file's address |
 # | a class | set `MINIGPT_WEIGHTS` to a name or a path: everybody's `USE` |
 #
@@ -675,8 +675,8 @@ viz.table(rows, ["turned in block", "loss (nats a token)", "it tells"])
 
 # %% [markdown]
 # In block 0 it is loud. In blocks 2 and 3 a whole matrix is wrong, and the loss of these ten
-# stories does not show it! The text reads well, too. So look inside. **Predict**, for block 2: how will the differences run
-# from the first layer to the last?
+# stories does not show it! The text reads well, too. So look inside. **Predict**, for block 2: how
+# will the differences run from the first layer to the last?
 
 # %%
 right_run, wrong_run = (differences(m, theirs, unread[0]) for m in (yours, planted(2)))
