@@ -16,6 +16,7 @@ BENCHES = (
     "importing",
     "bpe_training",
     "encoding",
+    "preparing",
     "loading",
     "training_step",
     "time_to_loss",

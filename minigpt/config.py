@@ -114,3 +114,13 @@ class GPTConfig:
                 f"a configuration has no {', '.join(unknown)}; it has {', '.join(known)}"
             )
         return cls(**values)
+
+
+def check_model(model) -> None:
+    """Raise ValueError unless model is a GPT of this package, or one's own built like it."""
+    if not isinstance(getattr(model, "config", None), GPTConfig):
+        kind = f"{type(model).__module__}.{type(model).__qualname__}".removeprefix("builtins.")
+        raise ValueError(
+            f"model is a {kind}; it must be a GPT of minigpt. One saved by another program is "
+            "opened with model, tokenizer = from_pretrained('its folder')"
+        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
+import io
 import json
 import os
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,39 +50,74 @@ def put_on_disk(path: Path) -> None:
                 raise
 
 
+def raise_for_the_disk(error: BaseException | None, variable: str) -> None:
+    """Raise OSError if a download failed for this machine's disk: no mirror would help then.
+
+    `variable` names the environment variable that says where downloads are kept.
+    """
+    elsewhere = f"set {variable} to a folder"
+    why = {
+        errno.ENOSPC: f"the disk is full; free some room, or {elsewhere} on another",
+        errno.EDQUOT: f"your share of the disk is full; free room, or {elsewhere} elsewhere",
+        errno.EACCES: f"what is downloaded may not be kept here; {elsewhere} that you may write to",
+        errno.EROFS: f"what is downloaded cannot be kept here; {elsewhere} that can be written",
+    }
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in why:
+            raise OSError(error.errno, f"{why[error.errno]} ({error})", error.filename) from error
+        error = error.__cause__ or error.__context__
+
+
 def fetch(url: str, path: Path, sha256: str) -> None:
     """Save what is at an address, with progress; nothing is left at `path` unless it is right.
 
-    Raises OSError or HTTPException if it cannot be had, ValueError if its hash is another.
+    Raises OSError if it cannot be had or kept, ValueError if its hash is another.
     """
+    import requests  # brings certificates along, which some Pythons lack
     from tqdm.auto import tqdm
 
     digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as response, atomic_write(path) as temporary:
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+        response.raise_for_status()
         size = int(response.headers.get("Content-Length", 0)) or None
         bar = tqdm(total=size, unit="B", unit_scale=True, desc=path.name)
-        with bar, open(temporary, "wb") as file:
-            while chunk := response.read(2**16):
-                digest.update(chunk)
-                bar.update(file.write(chunk))
-        if size and bar.n < size:
-            raise ValueError(f"it broke off after {bar.n:,} of {size:,} bytes")
-        if digest.hexdigest() != sha256:
-            raise ValueError(f"its sha256 is {digest.hexdigest()}, expected {sha256}")
+        with bar, atomic_write(path) as temporary:
+            with open(temporary, "wb") as file:
+                for chunk in response.iter_content(2**16):  # raises if it breaks off
+                    digest.update(chunk)
+                    bar.update(file.write(chunk))
+            if digest.hexdigest() != sha256:
+                raise ValueError(f"its sha256 is {digest.hexdigest()}, expected {sha256}")
+
+
+def read_blocks(path: str | os.PathLike, size: int = 2**20) -> Iterator[str]:
+    r"""Yield the text of a UTF-8 file block by block, as `read_text` would return it whole.
+
+    A block is what `size` bytes hold. Raises ValueError for a file that is not UTF-8.
+    """
+    utf8 = codecs.getincrementaldecoder("utf-8-sig")()  # Windows' editors put a mark first
+    decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
+    with open(path, "rb") as file:
+        while True:
+            chunk = file.read(size)
+            try:
+                yield decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                at = file.tell() - len(error.object) + error.start
+                raise ValueError(
+                    f"{path} is not UTF-8 ({error.reason} at byte {at}); "
+                    "open it in an editor and save it as UTF-8"
+                ) from None
+            if not chunk:
+                return
 
 
 def read_text(path: str | os.PathLike) -> str:
     r"""Return the text of a UTF-8 file, with \n for its line ends, without a byte order mark.
 
-    Editors on Windows put that mark first. Raises ValueError for a file that is not UTF-8.
+    Raises ValueError for a file that is not UTF-8.
     """
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 ({error.reason} at byte {error.start}); "
-            "open it in an editor and save it as UTF-8"
-        ) from None
+    return "".join(read_blocks(path))
 
 
 def parse_json(text: str, source: str) -> dict:

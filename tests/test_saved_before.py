@@ -13,6 +13,7 @@ from minigpt.course import part
 from minigpt.course.learner import old_names
 from minigpt.course.learner.old_names import MOVED, OldModule, run_renewed
 from minigpt.course.learner.progress import standings
+from minigpt.data.cache import open_ids
 from minigpt.training import TrainConfig
 
 SAVED = Path(__file__).parent / "saved_before"
@@ -129,16 +130,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def test_cached_tokens_and_tokenizers_are_found_not_made_again(cache, monkeypatch):
-    def make(*_, **__):
-        raise AssertionError("it is in the cache")
-
-    before = sorted(path.name for path in cache.iterdir())
-    monkeypatch.setattr(Tokenizer, "train", make)
-    monkeypatch.setattr(Tokenizer, "encode_ordinary", make)
+def test_a_text_is_prepared_anew_to_the_same_tokens_and_the_old_ones_are_left_alone(cache):
+    """They were named by the whole text, which now need not fit into memory."""
+    before = {path: path.read_bytes() for path in cache.iterdir()}
     data = load_data(SAVED / "text.txt", vocab_size=270)
-    assert len(data.train) > 500
-    assert sorted(path.name for path in cache.iterdir()) == before
+    assert data.tokenizer == Tokenizer.load(next(cache.glob("tokenizer-*")))
+    old = sorted((open_ids(path) for path in before if path.suffix == ".npy"), key=len)
+    assert [ids.tolist() for ids in old] == [data.val.tolist(), data.train.tolist()]
+    assert before == {path: path.read_bytes() for path in before}
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -162,7 +161,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_weights_it_would_have_had(
     train(whole, data, config, progress=False)
     assert [record.step for record in history] == [*range(8)]
     for one, other in zip(resumed.parameters(), whole.parameters()):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        # Another processor rounds otherwise; one that forgot its optimizer is off by 0.02.
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-3)
 
 
 def test_a_saved_tokenizer_and_a_saved_model_are_read():

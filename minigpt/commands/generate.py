@@ -10,12 +10,11 @@ from itertools import chain
 
 import torch
 
-from minigpt.config import GPTConfig
 from minigpt.devices import choose_device
 from minigpt.model import GPT
 from minigpt.pretrained import from_pretrained
 from minigpt.sampling import stream
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -46,21 +45,6 @@ def whole_characters(tokens: Iterable[bytes]) -> Iterator[str]:
             yield text
     if text := decoder.decode(b"", final=True):
         yield text
-
-
-def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
-    """Return the ids to start from; <|endoftext|> comes first, unless GPT-2 is given a prompt.
-
-    Our own models have seen <|endoftext|> before every story, and mind little if it was another
-    text. GPT-2 is prompted without it by everyone, so only that gives what others get.
-    """
-    ids = tokenizer.encode_ordinary(prompt)
-    is_gpt2 = tokenizer.vocab_size == GPTConfig.vocab_size
-    if tokenizer.end_of_text is not None and not (ids and is_gpt2):
-        ids = [tokenizer.end_of_text, *ids]
-    if not ids:
-        raise ValueError("this model has no <|endoftext|> to start from; give it a prompt")
-    return ids
 
 
 def write_sample(

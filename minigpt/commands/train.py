@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from minigpt.pretrained import save_pretrained
 from minigpt.pretrained.weights import WEIGHTS
 from minigpt.speed import check_compiler
 from minigpt.tokenizer import Tokenizer
-from minigpt.training import Record, TrainConfig, train
+from minigpt.training import Record, TrainConfig, resuming, train
 from minigpt.training.config import MAX_LR
 
 # A run is a folder of these, and of what `save_pretrained` writes: model.safetensors, config.json.
@@ -42,7 +43,9 @@ DEFAULTS = {
     "warmup_steps": None,  # None: a tenth of the steps, at most 100
 }
 CORPORA = ("stories", *TEXTS)
-MAY_CHANGE = {"steps", "compile", "device"}  # when a run is resumed
+FIELDS = {"steps": "max_steps", "lr": "max_lr"}  # what TrainConfig calls them
+# When a run is resumed.
+MAY_CHANGE = {name for name in DEFAULTS if FIELDS.get(name, name) in resuming.MAY_CHANGE}
 
 
 def complete(folder: Path, given: dict, resume: bool) -> dict:
@@ -68,9 +71,10 @@ def complete(folder: Path, given: dict, resume: bool) -> dict:
     for key in given.keys() - MAY_CHANGE:
         if given[key] != saved[key]:
             option = f"--{key.replace('_', '-')}"
+            free = ", ".join(f"--{name}" for name in DEFAULTS if name in MAY_CHANGE)
             raise ValueError(
                 f"the run in {folder} was started with {option} {saved[key]}, not {given[key]}; "
-                "only --steps, --compile and --device may change"
+                f"only {free} may change"
             )
     return saved | given
 
@@ -114,13 +118,9 @@ def build_model(settings: dict, vocab_size: int) -> GPT:
 
 def training_config(settings: dict) -> TrainConfig:
     """Translate the settings."""
-    same = ("batch_size", "warmup_steps", "optimizer", "precision", "compile", "device", "seed")
-    return TrainConfig(
-        max_steps=settings["steps"],
-        max_lr=settings["lr"],
-        min_lr=0.0,
-        **{key: settings[key] for key in same},
-    )
+    named = {FIELDS.get(name, name): value for name, value in settings.items()}
+    known = {field.name for field in fields(TrainConfig)}
+    return TrainConfig(min_lr=0.0, **{name: named[name] for name in named.keys() & known})
 
 
 def announce(folder: Path, settings: dict, data: Data, model: GPT) -> None:

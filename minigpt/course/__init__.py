@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy(
         "check": "learner",
         "diagnose": "checking",
         "hint": "learner",
+        "marking": "learner",
         "my_parts": "learner",
         "my_progress": "learner",
         "part": "learner",

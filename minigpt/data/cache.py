@@ -9,7 +9,9 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -38,12 +40,35 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
-def write_ids(path: Path, ids: np.ndarray) -> None:
-    """Write a .npy file, and behind it four bytes: the CRC-32 of all before."""
+def checksum_of(path: Path, size: int) -> int:
+    """Return the CRC-32 of a file's first `size` bytes."""
+    checksum = 0
+    with open(path, "rb") as file:
+        while size > 0 and (chunk := file.read(min(size, 2**20))):
+            checksum = zlib.crc32(chunk, checksum)
+            size -= len(chunk)
+    return checksum
+
+
+def write_ids(path: Path, lists: Iterable[Iterable[int]], dtype: type) -> None:
+    """Write lists of ids as one array, a .npy file, list by list.
+
+    Behind it stand four bytes more: the CRC-32 of all before.
+    """
+
+    def write_header(file: IO[bytes], length: int) -> int:
+        file.seek(0)
+        about = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, about)  # leaves room for the length to grow
+        return file.tell()
+
     with atomic_write(path) as temporary:
         with open(temporary, "wb") as file:
-            np.save(file, ids, allow_pickle=False)
-        checksum = zlib.crc32(np.memmap(temporary, np.uint8, mode="r"))
+            begin, length = write_header(file, 0), 0
+            for ids in lists:
+                length += file.write(np.fromiter(ids, dtype).tobytes()) // np.dtype(dtype).itemsize
+            assert write_header(file, length) == begin
+        checksum = checksum_of(temporary, temporary.stat().st_size)
         with open(temporary, "ab") as file:
             file.write(checksum.to_bytes(4, "little"))
 
@@ -51,11 +76,13 @@ def write_ids(path: Path, ids: np.ndarray) -> None:
 def open_ids(path: Path) -> np.ndarray | None:
     """Map a file that `write_ids` wrote into memory; None if there is none or it is damaged."""
     try:
-        content = np.memmap(path, np.uint8, mode="r")
-        if zlib.crc32(content[:-4]) != int.from_bytes(content[-4:].tobytes(), "little"):
-            return None
+        size = path.stat().st_size - 4
+        with open(path, "rb") as file:
+            file.seek(max(size, 0))
+            if checksum_of(path, size) != int.from_bytes(file.read(), "little"):
+                return None
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
 
 
@@ -72,20 +99,22 @@ def tolerate_unwritable(path: Path) -> Iterator[None]:
         )
 
 
-def cached_ids(key: str, make: Callable[[], Iterable[int]], vocab_size: int) -> np.ndarray:
+def cached_ids(
+    key: str, make: Callable[[], Iterable[Iterable[int]]], vocab_size: int
+) -> np.ndarray:
     """Return ids (N,) from the cache, uint16 or uint32; if they are not there, make and keep them.
 
+    `make` gives them list by list, so that no more than one need be in memory.
     Two processes that make the same ids at once are in nobody's way.
     """
     path = cache_folder() / f"tokens-{key}.npy"
+    dtype = np.uint16 if vocab_size <= 2**16 else np.uint32
     kept = open_ids(path)
-    if kept is not None:
-        return kept
-    made = np.fromiter(make(), np.uint16 if vocab_size <= 2**16 else np.uint32)
-    with tolerate_unwritable(path):
-        write_ids(path, made)
-    kept = open_ids(path)
-    return made if kept is None else kept
+    if kept is None:
+        with tolerate_unwritable(path):
+            write_ids(path, make(), dtype)
+        kept = open_ids(path)
+    return np.fromiter(chain.from_iterable(make()), dtype) if kept is None else kept
 
 
 def cached_tokenizer(key: str, texts: Callable[[], Iterable[str]], vocab_size: int) -> Tokenizer:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from http.client import HTTPException
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from minigpt import files
 from minigpt.config import check_whole
 from minigpt.data.batches import Data
 from minigpt.data.cache import cache_folder, cached_ids, cached_tokenizer, digest
-from minigpt.files import STORYTELLER, fetch
+from minigpt.files import STORYTELLER, fetch, raise_for_the_disk, read_blocks
 from minigpt.stories import Stories
 from minigpt.tokenizer import END_OF_TEXT, Tokenizer
+from minigpt.tokenizer.bpe import end_at_seams
 
 SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 )
 
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+MARK = re.escape(END_OF_TEXT)
 
 SHORTEST = 10  # characters: nine to train on, one to hold out
 
@@ -44,11 +47,8 @@ def python_docs() -> str:
     return "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
 
 
-def read_text(path: str | os.PathLike) -> str:
-    r"""Return the text of a UTF-8 file, with \n for its line ends wherever it comes from.
-
-    Raises FileNotFoundError if there is none, ValueError for what is no text to train on.
-    """
+def check_text_file(path: str | os.PathLike) -> Path:
+    """Return the path of a file; raise FileNotFoundError or ValueError if there is none."""
     path = Path(path).expanduser()
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the path of one text file")
@@ -57,10 +57,7 @@ def read_text(path: str | os.PathLike) -> str:
             f"there is no file {path}; give the path of a text file, "
             "or one of the names stories, python-docs, shakespeare"
         )
-    text = files.read_text(path)
-    if len(text) < SHORTEST:
-        raise ValueError(f"{path} holds {len(text)} characters; it must be at least {SHORTEST}")
-    return text
+    return path
 
 
 def shakespeare() -> str:
@@ -75,7 +72,8 @@ def shakespeare() -> str:
         url = f"{mirror}/{path.name}" if mirror else SHAKESPEARE_URL
         try:
             fetch(url, path, SHAKESPEARE_SHA256)
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
+            raise_for_the_disk(error, "MINIGPT_CACHE")
             raise ConnectionError(
                 f"Shakespeare could not be downloaded from {url}: {error}.\n"
                 "From elsewhere: set MINIGPT_MIRROR to the address of a folder with "
@@ -102,21 +100,64 @@ TRAIN_SEED, VAL_SEED = 1, 2
 VAL_STORIES = 1000
 
 
-def load_text(name: str, text: str, tokenizer: Tokenizer | None, vocab_size: int) -> Data:
+class Text:
+    """A text that is read block by block, again and again, and never held whole.
+
+    `blocks` gives it from the beginning, in parts of any size. Counted on making it: `length` in
+    characters, `marks`, the positions of each <|endoftext|> in it, and `fingerprint`.
+    """
+
+    def __init__(self, name: str, blocks: Callable[[], Iterable[str]]) -> None:
+        self.name, self.blocks = name, blocks
+        self.length, self.marks, content = 0, [], hashlib.sha256()
+        for part in end_at_seams(blocks()):
+            self.marks += [self.length + m.start() for m in re.finditer(MARK, part)]
+            self.length += len(part)
+            content.update(part.encode())
+        self.fingerprint = content.hexdigest()
+
+    def parts(self, start: int, stop: int, doing: str) -> Iterator[str]:
+        """Yield the characters from start to stop in parts that end at seams, with progress."""
+        from tqdm.auto import tqdm
+
+        def between() -> Iterator[str]:
+            at = 0
+            for block in self.blocks():
+                yield block[max(0, start - at) : max(0, stop - at)]
+                at += len(block)
+                if at >= stop:
+                    return
+
+        title = f"{self.name}: {doing}"
+        with tqdm(total=stop - start, desc=title, unit="", unit_scale=True, delay=1) as bar:
+            for part in end_at_seams(between()):
+                yield part
+                bar.update(len(part))
+
+    def documents(self, start: int, stop: int) -> Iterator[str]:
+        """Yield what stands between the marks, long documents in several parts."""
+        for part in self.parts(start, stop, "counting words"):
+            yield from part.split(END_OF_TEXT)
+
+
+def load_text(text: Text, tokenizer: Tokenizer | None, vocab_size: int) -> Data:
     """Hold out the last tenth of a text; without a tokenizer, train one on the rest.
 
     Where <|endoftext|> stands in the text it is the end of a document: its own token, which no
     merge crosses. How many there are is printed.
     """
-    cut = len(text) * 9 // 10
-    if marks := text.count(END_OF_TEXT):
-        print(f"{name}: {marks + 1:,} documents, with {END_OF_TEXT} between them")
-        cut = text.rfind(END_OF_TEXT, 0, cut) if END_OF_TEXT in text[:cut] else cut
-    parts = text[:cut], text[cut:]
+    if text.length < SHORTEST:
+        raise ValueError(
+            f"{text.name} holds {text.length} characters; it must be at least {SHORTEST}"
+        )
+    cut = text.length * 9 // 10
+    if marks := len(text.marks):
+        print(f"{text.name}: {marks + 1:,} documents, with {END_OF_TEXT} between them")
+        whole = bisect_right(text.marks, cut - len(END_OF_TEXT))  # those that end before the cut
+        cut = text.marks[whole - 1] if whole else cut
     if tokenizer is None:
-        key = digest(parts[0], vocab_size, *["documents"] * bool(marks))
-        documents = parts[0].split(END_OF_TEXT)
-        tokenizer = cached_tokenizer(key, lambda: documents, vocab_size)
+        key = digest(text.fingerprint, cut, vocab_size)
+        tokenizer = cached_tokenizer(key, lambda: text.documents(0, cut), vocab_size)
     if marks and tokenizer.end_of_text is None:
         raise ValueError(
             f"the text has {marks:,} {END_OF_TEXT} between its documents, and the tokenizer has no "
@@ -125,25 +166,23 @@ def load_text(name: str, text: str, tokenizer: Tokenizer | None, vocab_size: int
     special = {END_OF_TEXT} if marks else frozenset()
     train, val = (
         cached_ids(
-            digest(part, tokenizer.merges, *special),
-            lambda part=part: (
-                tokenizer.encode(part, allowed_special=special)
-                if special
-                else tokenizer.encode_ordinary(part)
+            digest(text.fingerprint, start, stop, tokenizer.merges, *special),
+            lambda start=start, stop=stop: (
+                tokenizer.encode(part, special) if special else tokenizer.encode_ordinary(part)
+                for part in text.parts(start, stop, "encoding")
             ),
             tokenizer.vocab_size,
         )
-        for part in parts
+        for start, stop in ((0, cut), (cut, text.length))
     )
-    return Data(name, tokenizer, train, val)
+    return Data(text.name, tokenizer, train, val)
 
 
-def encode_documents(documents: Iterable[str], tokenizer: Tokenizer) -> Iterator[int]:
-    """Yield the ids of all documents, with <|endoftext|> before the first and after each."""
-    yield tokenizer.end_of_text
+def encode_documents(documents: Iterable[str], tokenizer: Tokenizer) -> Iterator[list[int]]:
+    """Yield the ids of each document, with <|endoftext|> before the first and after each."""
+    yield [tokenizer.end_of_text]
     for document in documents:
-        yield from tokenizer.encode_ordinary(document)
-        yield tokenizer.end_of_text
+        yield [*tokenizer.encode_ordinary(document), tokenizer.end_of_text]
 
 
 def load_stories(count: int, tokenizer: Tokenizer | None, vocab_size: int | None) -> Data:
@@ -189,7 +228,8 @@ def load_data(
     A given `tokenizer` is used as it is; `vocab_size` trains one of that size on the training part;
     with neither, stories get the one that is shipped and other texts one of 1,024 tokens.
     `stories` is how many to tell for training; 1,000 others are held out. Of a text the last tenth
-    of its characters is held out. Everything is prepared once and kept in the cache.
+    of its characters is held out. Everything is prepared once and kept in the cache, block by
+    block: a text need not fit into memory.
 
     Only stories have a `floor`: the exact entropy of a story in nats, divided by the mean number of
     tokens in a held-out story, its closing <|endoftext|> included.
@@ -204,7 +244,9 @@ def load_data(
     if name_or_path == "stories":
         return load_stories(stories, tokenizer, vocab_size)
     if name_or_path in TEXTS:
-        name, text = name_or_path, TEXTS[name_or_path]()
+        whole = TEXTS[name_or_path]()
+        text = Text(name_or_path, lambda: [whole])
     else:
-        name, text = Path(name_or_path).name, read_text(name_or_path)
-    return load_text(name, text, tokenizer, VOCAB_SIZE if vocab_size is None else vocab_size)
+        path = check_text_file(name_or_path)
+        text = Text(path.name, lambda: read_blocks(path))
+    return load_text(text, tokenizer, VOCAB_SIZE if vocab_size is None else vocab_size)

@@ -20,9 +20,15 @@ def recorded_attention(model: GPT) -> Iterator[list[Tensor]]:
     """Collect the pattern of every attention layer that runs inside the `with` block.
 
     The list holds one (B, nh, T, S) tensor a layer, in order. Afterwards each layer attends as it
-    did before, also after an exception.
+    did before, also after an exception. Raises ValueError for a layer that is not the package's.
     """
     layers = [block.attn for block in model.transformer.h]
+    for i, layer in enumerate(layers):
+        if not hasattr(layer, "attend"):
+            raise ValueError(
+                f"layer {i} has an attention of another kind, {type(layer).__name__}, which does "
+                "not show its pattern; minigpt.model.CausalSelfAttention does"
+            )
     before = [layer.attend for layer in layers]
     patterns: list[Tensor] = []
 

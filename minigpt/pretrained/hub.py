@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
+from minigpt.files import raise_for_the_disk
 from minigpt.pretrained.weights import WEIGHTS, read_weights
 
 HUB = "https://huggingface.co"
-DISK = {
-    errno.ENOSPC: "the disk is full; free some room, or set HF_HOME to a folder on another",
-    errno.EDQUOT: "your share of the disk is full; free room, or set HF_HOME to another folder",
-    errno.EACCES: "the hub's cache may not be written; set HF_HOME to a folder that may",
-    errno.EROFS: "the hub's cache cannot be written; set HF_HOME to a folder that can",
-}
 
 
 def is_whole(file: Path) -> bool:
@@ -24,14 +18,6 @@ def is_whole(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def raise_for_the_disk(error: BaseException | None) -> None:
-    """Raise OSError if an error comes from this machine's disk: no mirror would help then."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK:
-            raise OSError(error.errno, f"{DISK[error.errno]} ({error})", error.filename) from error
-        error = error.__cause__ or error.__context__
 
 
 def download(name: str) -> Path:
@@ -56,7 +42,7 @@ def download(name: str) -> Path:
         settings = {"endpoint": hub, "token": False, "force_download": damaged}
         return Path(hf_hub_download(repository, WEIGHTS, **settings))
     except Exception as error:  # the libraries below raise dozens of kinds
-        raise_for_the_disk(error)
+        raise_for_the_disk(error, "HF_HOME")
         raise ConnectionError(
             f"{name} could not be downloaded from {hub} ({type(error).__name__}: {error}).\n"
             "Through a mirror: set the environment variable HF_ENDPOINT to its address, try again."

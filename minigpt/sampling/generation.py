@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minigpt.config import check_whole, is_number
+from minigpt.config import check_model, check_whole, is_number
 from minigpt.kv_cache import KVCache
 from minigpt.model import GPT, check_ids, evaluating
 from minigpt.sampling.filters import next_token_distribution, sample_next_token
@@ -98,6 +98,7 @@ def generate(
     """
     how = dict(temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
                stop_token=stop_token, use_cache=use_cache, compile=compile)  # fmt: skip
+    check_model(model)
     if isinstance(idx, (list, tuple)):
         rows = (torch.as_tensor(row, device=model.device)[None] for row in idx)
         return [generate(model, row, max_new_tokens, **how)[0] for row in rows]
@@ -135,6 +136,7 @@ class _Drawing:
 
     def check(self, model: GPT, idx: Tensor, max_new_tokens: int) -> None:
         """Raise ValueError for the first argument that is out of range, before any work is done."""
+        check_model(model)
         check_ids(idx, model.config)
         if idx.device != model.device:
             places = f"idx is on {idx.device} and the model on {model.device}"

@@ -39,7 +39,14 @@ def compiled(function: Callable, **settings) -> Callable:
     check_compiler()
     # PyTorch keeps what it compiled with a function's code, and only so many for each. This is a
     # copy, so that many models can be compiled in one process.
-    own = FunctionType(function.__code__.replace(), function.__globals__)
+    own = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    own.__kwdefaults__ = function.__kwdefaults__
     return torch.compile(own, dynamic=False, **settings)
 
 

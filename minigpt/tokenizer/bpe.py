@@ -41,6 +41,7 @@ ASCII_TEXT = re.compile(PATTERN.replace(r"\p{L}", "A-Za-z").replace(r"\p{N}", "0
 # A pre-token always begins at a space before something that is not white space: no alternative of
 # the pattern goes past it. So a text may be cut there first, and each part pre-tokenized alone.
 SEAM = re.compile(r"(?= \S)")
+LAST_SEAM = regex.compile(r"(?r) (?=\S)")  # looked for from the end
 
 MOST_TOKENS = 2**20  # Python has few more characters than that
 MOST_BYTES = 2**28  # of all tokens together: 30 merges in a bad file could ask for a gigabyte
@@ -63,6 +64,22 @@ def blocks(text: str, size: int = 2**14) -> Iterator[str]:
         end = seam.start() if seam else len(text)
         yield text[start:end]
         start = end
+
+
+def end_at_seams(parts: Iterable[str]) -> Iterator[str]:
+    """Yield a text that comes in parts, in other parts: each ends where no pre-token goes on.
+
+    >>> [*end_at_seams(["one two thr", "ee four  "])]
+    ['one two', ' three', ' four  ']
+    """
+    waiting = []  # joined once: a text without seams may be long
+    for part in parts:
+        last = LAST_SEAM.search(part)
+        if last:
+            yield "".join([*waiting, part[: last.start()]])
+            waiting = []
+        waiting.append(part[last.start() :] if last else part)
+    yield "".join(waiting)
 
 
 def to_tokens(text: str) -> str:

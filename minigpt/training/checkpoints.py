@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Sequence
+from dataclasses import astuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +17,7 @@ from minigpt.files import CHECKPOINT as FORMAT
 from minigpt.files import atomic_write
 from minigpt.model import GPT
 from minigpt.speed.compiling import unwrapped
+from minigpt.training.config import Record
 
 # What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
 REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
@@ -44,17 +48,39 @@ def random_states(generator: torch.Generator) -> dict[str, Tensor]:
     return states
 
 
+def history_tensor(history: Sequence[Record]) -> Tensor:
+    """Return the records as numbers, (steps, 6) float64 in the order of a Record's fields.
+
+    The notes would not do: they may be 100 MB at most, and JSON takes 150 bytes for what takes 48.
+    """
+    rows = [[math.nan if value is None else value for value in astuple(r)] for r in history]
+    return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 6)
+
+
+def records_in(tensor: Tensor) -> list[Record]:
+    """Return what `history_tensor` was given."""
+    return [
+        Record(int(step), *figures, None if math.isnan(val_loss) else val_loss)
+        for step, *figures, val_loss in tensor.tolist()
+    ]
+
+
 def save_checkpoint(
-    path: str | os.PathLike, model: GPT, optimizer, generator: torch.Generator, notes: dict
+    path: str | os.PathLike,
+    model: GPT,
+    optimizer,
+    generator: torch.Generator,
+    notes: dict,
+    history: Sequence[Record] = (),
 ) -> None:
-    """Write weights, optimizer and random states, and `notes` (anything JSON can hold).
+    """Write weights, optimizer and random states, `notes` (anything JSON can hold) and `history`.
 
     The optimizer has made a step at least. The file is replaced in one step too: at every moment
     it is the old one or the new one, whole.
     """
     tensors = {f"model.{name}": weight for name, weight in unwrapped(model).named_parameters()}
     tensors |= {name: state[key] for name, key, _, state in named_states(model, optimizer)}
-    tensors |= random_states(generator)
+    tensors |= random_states(generator) | {"history": history_tensor(history)}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "notes": json.dumps(notes)})
@@ -86,6 +112,20 @@ def read_notes(path: str | os.PathLike) -> dict:
         raise ValueError(f"{path} is damaged: its notes are {text!r:.60}") from None
 
 
+def read_history(path: str | os.PathLike) -> list[Record]:
+    """Return the records of the run so far, without loading its other tensors.
+
+    Raises FileNotFoundError, or ValueError if the file is not a whole checkpoint of ours.
+    """
+    with open_checkpoint(path) as file:
+        try:
+            if "history" in file.keys():  # noqa: SIM118 (no dict)
+                return records_in(file.get_tensor("history"))
+            return [Record(**record) for record in read_notes(path)["history"]]  # an older file
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: its history gives {error!r}") from None
+
+
 def describe_tensor(tensor: Tensor | None) -> str:
     """Name a tensor's type and shape, which must agree."""
     return "missing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
@@ -99,7 +139,9 @@ def check_tensors(path: str | os.PathLike, saved: dict, model: GPT, optimizer) -
     expected |= random_states(torch.Generator())
     for name in [*expected, *saved]:
         there, here = describe_tensor(saved.get(name)), describe_tensor(expected.get(name))
-        if there != here and name != "random.cuda":  # the run may have been on another machine
+        if name in ("history", "random.cuda"):  # as long as it is; of another machine, perhaps
+            continue
+        if there != here:
             raise ValueError(
                 f"{path} is of another model or optimizer: {name} is {there} there, {here} here"
             )

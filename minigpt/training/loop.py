@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -147,8 +147,8 @@ def train(
             stopping = stop.is_set()
             due = stopping or is_due(step, config.checkpoint_interval, config)
             if checkpoint is not None and due:
-                notes = describe_run(model, data, config) | {"history": [*map(asdict, history)]}
-                save_checkpoint(checkpoint, model, optimizer, generator, notes)
+                notes = describe_run(model, data, config)
+                save_checkpoint(checkpoint, model, optimizer, generator, notes, history)
             if stopping:
                 goes_on = f"; resume=True goes on from {checkpoint}" if checkpoint else ""
                 say(bar, f"Stopped after step {step + 1} of {config.max_steps}{goes_on}.")

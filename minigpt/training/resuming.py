@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from minigpt.config import require
 from minigpt.data import Data
 from minigpt.model import GPT
-from minigpt.training.checkpoints import read_notes
+from minigpt.training.checkpoints import read_history, read_notes
 from minigpt.training.config import Record, TrainConfig
 
 
@@ -89,10 +89,9 @@ def find_history(checkpoint: str | os.PathLike | None, resume: bool, run: dict) 
             f"{checkpoint} holds a run already; resume=True continues it, another path "
             "starts a new one"
         )
-    notes = read_notes(checkpoint)
+    notes, history = read_notes(checkpoint), read_history(checkpoint)
     try:
         saved = {part: dict(notes[part]) for part in run}
-        history = [Record(**record) for record in notes["history"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{checkpoint} is damaged: its notes give {error!r}") from None
     for part, settings in run.items():

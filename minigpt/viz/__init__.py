@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "AttentionExplorer": "attention",
         "PatternMap": "attention",
+        "ScoreMap": "attention",
         "SamplingExplorer": "sampling",
         "TokenizerExplorer": "tokenizer",
         "TrainingMonitor": "training",

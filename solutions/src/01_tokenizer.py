@@ -310,12 +310,4 @@ check("encode_with_mark", encode_with_mark)
 
 # %% [markdown] written="why_bytes"
 # ### BEGIN SOLUTION
-# With one id for each word, a word that was not in the training text has no id, and what it said is
-# lost; in our test that was more than one word in ten. With one id for each character, the
-# vocabulary needs room for more than a million code points, most of which are never trained. UTF-8
-# writes every character as one to four bytes, and a byte has only 256 values, so with 256 ids
-# nothing is ever unknown. The price is length: an English text of 47 characters is 47 ids instead
-# of 12 tokens, Chinese has three ids for most characters, and a model compares every id with every
-# other. Merges make tokens of bytes that often stand together, so frequent words are one token
-# again. This works for texts like those of the training; other languages keep more of their bytes.
 # ### END SOLUTION

@@ -321,13 +321,4 @@ check("story_floor", story_floor)
 
 # %% [markdown] written="below_the_floor"
 # ### BEGIN SOLUTION
-# The floor is what the teller's own choices cost: a model that knows the grammar by heart still
-# cannot foresee a fair choice, so on average over new stories it pays at least 0.47 nats per token.
-# Over a thousand stories luck is far too small to explain 0.30. So the number is wrong, or the
-# stories are not new. One mistake: the targets are not shifted, or the model sees what it is to
-# predict. Look at one batch, whether y is x one to the right; and let the model write: it will
-# repeat itself. Another: the held-out stories were also in the training set, so they are known by
-# heart. Measure the loss on stories of a fresh seed. A third: the mean is taken over the filling as
-# well, at which the model is always right. Count the targets that were graded: they must be the
-# stories' tokens, end marks included.
 # ### END SOLUTION

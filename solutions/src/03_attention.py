@@ -116,11 +116,11 @@ check("first_token_weight", first_token_weight)
 # | `q`, `k` | `(..., T, hs)` | queries and keys; any number of leading axes, or none |
 # | result | `(..., T, T)` | row t: how much word t looks at each word |
 #
-# - Divide by the root of the head size, hs: the last axis of `q`.
-# - The future gets weight exactly 0, and every row sums to 1.
-# - Scores may be as large as 100,000, or as small as -100,000, without an overflow.
-# - Any strides (a transposed tensor) and both float32 and float64 are fine; the dtype is kept.
-#   `q` and `k` stay as they are, and gradients flow to both.
+# - hs, the head size, is the last axis of `q`.
+# - The future gets weight exactly 0, and every row sums to 1, also for scores of 100,000 or
+#   -100,000.
+# - Any strides, float32 and float64 are fine; the dtype is kept. `q` and `k` stay as they are, and
+#   gradients flow to both.
 #
 # For example, with `q = [[1], [1]]` and `k = [[5], [5]]` (T = 2, hs = 1) the result is
 # `[[1, 0], [0.5, 0.5]]`: equal scores, equal weights.
@@ -143,8 +143,8 @@ check("attention_weights", attention_weights)
 # %% [markdown] exercise="attention"
 # ## One head
 #
-# Write `attention(q, k, v)`: causal, scaled attention, complete. Each word gets the average of the
-# values, weighted by its row of the pattern.
+# Write `attention(q, k, v)`: each word gets the average of the values, weighted by its row of the
+# pattern.
 #
 # | | shape | |
 # | --- | --- | --- |
@@ -152,8 +152,7 @@ check("attention_weights", attention_weights)
 # | `v` | `(..., T, width)` | the values; their width is usually hs, but need not be |
 # | result | `(..., T, width)` | for each word, what it fetched |
 #
-# All that `attention_weights` had to keep holds here too: any leading axes and strides, float32 and
-# float64 kept, inputs left as they were, gradients to all three, large scores.
+# All that `attention_weights` keeps is kept here too, and gradients flow to all three.
 #
 # For example, with `q = [[1], [1]]`, `k = [[5], [5]]` and `v = [[10], [20]]` the result is
 # `[[10], [15]]`.
@@ -181,9 +180,8 @@ check("attention", attention)
 # | `n_head` | a whole number, nh | it divides C |
 # | result | `(B, nh, T, hs)` | hs = C / nh channels for each head |
 #
-# The channels are cut into neighbours: head 0 gets the first hs channels of every word, head 1 the
-# next hs, and so on. Any dtype, also whole numbers, and any strides are fine; `x` stays as it is.
-# The result may share its memory with `x`.
+# Head 0 gets the first hs channels of every word, head 1 the next hs, and so on. Any dtype and any
+# strides are fine; `x` stays as it is. The result may share its memory.
 #
 # For example, one text of 3 words with 4 channels, two heads:
 #
@@ -241,21 +239,19 @@ check("merge_heads", merge_heads)
 # ## The layer, with GPT-2's names
 #
 # Write the module `CausalSelfAttention`. `CausalSelfAttention(config)` builds one from
-# `config.n_embd` (C), `config.n_head` (nh), `config.bias` and `config.dropout`; called with `x`
-# `(B, T, C)` it returns `(B, T, C)`.
+# `config.n_embd` (C), `config.n_head`, `config.bias` and `config.dropout`; called with `x`
+# `(B, T, C)` it returns `(B, T, C)`. T is at most `config.block_size`.
 #
-# - `c_attn` is a linear layer from C to 3C. Its result is cut into three thirds: **query, key,
-#   value**, in this order. Each third is then cut into heads as in `split_heads`.
-# - Each head attends: causal, scaled by the root of hs = C / nh.
-# - The heads' answers are merged, and `c_proj`, a linear layer from C to C, comes last.
-# - `config.bias` says whether the two linear layers have a bias.
-# - Dropout of `config.dropout` acts twice, in training only: on the attention weights (after the
-#   softmax, before the values), and on the result, after `c_proj`.
-# - The only parameters are those of `c_attn` and `c_proj`. Buffers are yours to choose; T is at
-#   most `config.block_size`. How the weights start does not matter here.
+# - `c_attn`, linear from C to 3C, makes **query, key, value**, in this order: three thirds. Each is
+#   then cut into heads.
+# - Each head attends, causal and scaled; the answers are merged. `c_proj`, from C to C, comes
+#   last.
+# - `config.bias` says whether the two linear layers have a bias. There are no other parameters.
+# - Dropout of `config.dropout` acts twice, in training only: on the weights, after the softmax, and
+#   on the result, after `c_proj`.
 #
-# For example, with `config = GPTConfig(n_embd=4, n_head=2)` the layer has 80 parameters, and `x` of
-# shape `(1, 3, 4)` gives a result of shape `(1, 3, 4)`. Its first row depends on `x[0, 0]` alone.
+# For example, with `config = GPTConfig(n_embd=4, n_head=2)` the layer has 80 parameters. The first
+# row of its result depends on `x[0, 0]` alone.
 
 
 # %% solution="CausalSelfAttention"
@@ -293,8 +289,7 @@ check("CausalSelfAttention", CausalSelfAttention)
 # with GPT-2's weights it is wrong from the start.
 #
 # There are **two mistakes**. Find them and mend the class; leave its name. When it is right, it
-# does exactly what `CausalSelfAttention` above is asked to do: `(B, T, C)` in, `(B, T, C)` out,
-# `c_attn` cut into query, key, value, dropout on the weights and on the result.
+# does what `CausalSelfAttention` above does: `(B, T, C)` in, `(B, T, C)` out.
 #
 # A probe for one of them: in a text of three words, change the last word only. Which rows of the
 # result may move? (Only the last.)
@@ -386,25 +381,9 @@ check("pattern_bytes", pattern_bytes)
 #
 # - how the spread of a dot product depends on the head size, and why (one point),
 # - what happens to the softmax's weights if nothing is divided (one point),
-# - why that is bad for learning, and why it is the *root*, not the head size itself (one point).
-#
-# Your teacher marks this one. If you have none, compare with the solution.
+# - what that does to learning (half a point), and why it is the *root*, not the head size itself
+#   (half a point).
 
 # %% [markdown] written="why_scale"
 # ### BEGIN SOLUTION
-# A dot product of query and key is a sum of hs products. If the numbers in both have variance 1 and
-# are independent, each product has variance 1, so the sum has variance hs: its standard deviation,
-# the typical size of a score, grows like √hs. With hs = 64 scores are typically 8 in size.
-#
-# The softmax turns differences of scores into ratios of weights. With differences of 8 and more the
-# largest score takes nearly all the weight: the pattern is almost one-hot, although the head has
-# learned nothing yet.
-#
-# There the softmax is flat. When a score moves, its weight w moves with slope w(1 - w), which is
-# nearly 0 when w is near 1 or 0. Hardly any gradient comes through, and the head learns slowly or
-# not at all.
-#
-# Dividing by √hs brings the standard deviation back to 1, whatever the head size. Dividing by hs
-# would make the scores too small, 1/√hs: every pattern would start as a plain average, the more so
-# the wider the head.
 # ### END SOLUTION

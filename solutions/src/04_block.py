@@ -35,12 +35,11 @@ CausalSelfAttention = part("CausalSelfAttention")
 # | --- | --- | --- |
 # | `x` | `(..., C)` | any number of leading axes, or none |
 # | `weight`, `bias` | `(C,)` | a factor and a shift for each channel |
-# | `eps` | a number | ε, added inside the root |
 # | result | `(..., C)` | |
 #
-# μ is the mean of the row. σ² is the mean of the squared distances from it: the sum divided by C,
-# not by C - 1. Inputs stay as they are, their dtype (float32 or float64) is kept, any strides are
-# fine, and gradients flow to `x`, `weight` and `bias`.
+# μ is the mean of the row, σ² the mean of the squared distances from it: the sum divided by C.
+# Inputs and their dtype (float32 or float64) are kept, any strides are fine, numbers far from 0
+# too, and gradients flow to all three.
 #
 # For example, `[1, 3]` with weight `[1, 1]` and bias `[0, 0]` becomes (nearly) `[-1, 1]`.
 #
@@ -112,15 +111,12 @@ check("gelu", gelu)
 # Write the module `MLP`. `MLP(config)` builds one from `config.n_embd` (C), `config.bias` and
 # `config.dropout`; called with `x` `(B, T, C)` it returns `(B, T, C)`.
 #
-# - `c_fc` is a linear layer from C to 4C, `c_proj` one from 4C back to C. GELU, in its tanh form,
-#   stands between them.
-# - `config.bias` says whether the two layers have a bias.
-# - Dropout of `config.dropout` acts once, at the end, on the result, in training only.
-# - There are no other parameters, and nothing is added to the input: that is the block's affair.
-#   How the weights start does not matter here.
+# - `c_fc` is linear from C to 4C, `c_proj` from 4C back to C. GELU, in its tanh form, stands
+#   between them.
+# - `config.bias` says whether the two have a bias. There are no other parameters.
+# - Dropout of `config.dropout` acts once, at the end, in training only.
 #
-# For example, with `config = GPTConfig(n_embd=2, n_head=1)` the MLP has 42 parameters, and `x` of
-# shape `(1, 3, 2)` gives a result of shape `(1, 3, 2)`.
+# For example, with `config = GPTConfig(n_embd=2, n_head=1)` the MLP has 42 parameters.
 
 
 # %% solution="MLP"
@@ -155,16 +151,15 @@ check("MLP", MLP)
 # $$x \leftarrow x + \text{attn}(\text{ln}_1(x)) \qquad
 # x \leftarrow x + \text{mlp}(\text{ln}_2(x))$$
 #
-# - Its four parts are called `ln_1`, `attn`, `ln_2` and `mlp`. `attn` is a
-#   `CausalSelfAttention(config)`, `mlp` an `MLP(config)`.
-# - `ln_1` and `ln_2` are two LayerNorms over the C channels, each with a `weight`, and with a
-#   `bias` if `config.bias` is True. ε is 0.00001. Use `nn.LayerNorm`, which takes `bias=`.
+# - Its parts are called `ln_1`, `attn`, `ln_2` and `mlp`. `attn` is a
+#   `CausalSelfAttention(config)`, `mlp` an `MLP(config)`. (If you skipped the last exercise,
+#   `MLP = part("MLP")` is the course's.)
+# - `ln_1` and `ln_2` are `nn.LayerNorm`s over the C channels, as they come, with a bias if
+#   `config.bias` is True (it takes `bias=`).
 # - The block has no dropout of its own: the two parts have theirs.
 #
-# If you skipped the last exercise, `MLP = part("MLP")` gives you the course's.
-#
 # For example, with `config = GPTConfig(n_embd=4, n_head=2)` the block has 244 parameters. If all
-# weights of both `c_proj` layers (and their biases) are 0, the block returns `x` as it came.
+# weights and biases of both `c_proj` layers are 0, it returns `x` as it came.
 
 
 # %% solution="Block"

@@ -36,23 +36,22 @@ tiny = GPTConfig(vocab_size=6, block_size=8, n_layer=2, n_head=2, n_embd=4)
 # | `idx` | `(B, T)` int64 | ids, T at most `config.block_size` |
 # | result | `(B, T, V)` | the scores before softmax, for every one of the T words |
 #
-# The parts have the checkpoint's names. `transformer` is an `nn.ModuleDict` with `wte` (one row of
-# C = `n_embd` numbers for each of the `vocab_size` ids), `wpe` (one for each of the `block_size`
-# places), `h` (an `nn.ModuleList` of `n_layer` blocks, `Block(config)`), and the LayerNorm `ln_f`.
-# `lm_head` is the head: linear, without bias.
+# The parts have the checkpoint's names. `transformer` is an `nn.ModuleDict` of
 #
-# - The stream starts as token row plus place row. Places count from 0.
-# - Dropout of `config.dropout` comes once here, on that sum, in training only. (A module for it may
-#   have any name: it has no parameters.)
-# - Then the blocks, one behind the other; then `ln_f`, then the head.
+# | name | what |
+# | --- | --- |
+# | `wte`, `wpe` | a row of C for each of the `vocab_size` ids, or `block_size` places |
+# | `h` | an `nn.ModuleList` of `n_layer` blocks, `Block(config)` |
+# | `ln_f` | an `nn.LayerNorm` as it comes; without bias if `config.bias` is False |
+#
+# - The stream starts as token row plus place row, counted from 0. Dropout of `config.dropout` acts
+#   on that sum, in training only; a module for it may have any name.
+# - Then the blocks, `ln_f`, and the head: `lm_head`, linear, without bias.
 # - The head is **tied**: `lm_head.weight` *is* the parameter `transformer.wte.weight`.
-# - With `config.bias=False`, `ln_f` has no bias. (`nn.LayerNorm` takes `bias=`; leave its epsilon.)
 # - Keep the configuration as `self.config`.
-# - Which random numbers the weights start with does not matter here.
 #
-# For example, with `config = GPTConfig(vocab_size=6, block_size=8, n_layer=2, n_head=2, n_embd=4)`,
-# `GPT(config)(torch.tensor([[0, 1, 2]]))` has the shape `(1, 3, 6)`, and the model has 552
-# parameters.
+# For example, with the tiny configuration above, `GPT(tiny)(torch.tensor([[0, 1, 2]]))` has the
+# shape `(1, 3, 6)`, and the model has 552 parameters.
 
 
 # %% solution="GPT"
@@ -93,16 +92,16 @@ check("GPT", GPT)
 # %% [markdown] exercise="MendedGPT"
 # ## Mend a broken GPT
 #
-# Someone took the package's GPT and put its parts together anew. It runs, its shapes are right, and
-# on one short text nothing looks strange. But it has **three mistakes**: one in its layers, one in
-# its places, one in its head.
+# Someone took the package's GPT and put its parts together anew. Its shapes are right, and on one
+# short text nothing looks strange. But it has **three mistakes**: one in its layers, one in its
+# places, one in its head.
 #
 # Find them with experiments rather than by staring. Three that help: give it several texts at
 # once; change one layer's weights and look at the other layers; count its parameters.
 #
-# Mend the class, and leave its names as they are. When it is right, it does what `GPT` above does
-# (same shapes, same parts, same tie): for `idx` of shape `(B, T)`, `MendedGPT(config)(idx)` is
-# `(B, T, V)`. With two texts of three words, the broken one stops with an error.
+# Mend the class, and leave its names as they are. When it is right, it does what `GPT` above does:
+# for `idx` of shape `(B, T)`, `MendedGPT(config)(idx)` is `(B, T, V)`. With two texts of three
+# words, the broken one stops with an error.
 
 
 # %% solution="MendedGPT"
@@ -162,22 +161,6 @@ check("MendedGPT", MendedGPT)
 
 # %% [markdown] written="why_tied"
 # ### BEGIN SOLUTION
-# It saves V times C = 50,257 · 768 = 38,597,376 parameters: an untied GPT-2 would have 163 million
-# instead of 124, so almost a quarter of it would be a second table. In training each parameter
-# takes 16 bytes, so that is about 0.6 GB.
-#
-# The stream behind the last block should point to the word that comes next, and the head asks to
-# which of all words it points. The token table already says where each word lies. Words that mean
-# alike have similar rows; so if one of them fits as the next word, the other gets a high score,
-# too. A separate head would have to learn that once more, and for rare words it would see few
-# examples.
-#
-# The matrix is used in two places, so its gradient is the sum of both: the row of a word learns
-# when the word is read, and every row learns at every position, when it is weighed as the next.
-#
-# An untied model whose two matrices are equal gives the same logits. But it has 38.6 million
-# parameters too many, `model.lm_head.weight is model.transformer.wte.weight` is False, and after
-# one step of training the two matrices differ.
 # ### END SOLUTION
 
 # %% [markdown] exercise="first_loss"
@@ -202,7 +185,7 @@ check("first_loss", first_loss)
 # ## A start that can learn
 #
 # Write `init_weights(model)`, which gives a GPT its first weights, in place, and returns nothing.
-# `model` has the checkpoint's names, all parameters hold something else before, and
+# `model` has the checkpoint's names, **every** parameter holds something else before, and
 # `model.config.n_layer` is the number of layers L.
 #
 # | parameters | start |
@@ -210,14 +193,12 @@ check("first_loss", first_loss)
 # | `wte`, `wpe`, `c_attn.weight`, `c_fc.weight` | normal, mean 0, spread 0.02 |
 # | both `c_proj.weight` of every block | normal, mean 0, spread $0.02 / \sqrt{2L}$ |
 # | weights of LayerNorms (`ln_1`, `ln_2`, `ln_f`) | 1 |
-# | every bias | 0 |
+# | every bias, those of LayerNorms too | 0 |
 #
-# *Spread* is the standard deviation. The head stays tied to `wte`. Draw with torch's own random
-# numbers and set no seed: whoever calls you decides that. All parameters can still be trained
-# afterwards.
+# *Spread* is the standard deviation. The head stays tied, and everything can still be trained. Set
+# no seed: whoever calls you decides that.
 #
-# For example, with two layers the spread of `transformer.h.0.mlp.c_proj.weight` is 0.01, and that
-# of `transformer.h.0.mlp.c_fc.weight` is 0.02.
+# For example, with two layers the spread of `transformer.h.0.mlp.c_proj.weight` is 0.01.
 
 
 # %% solution="init_weights"

@@ -353,22 +353,8 @@ check("plan_run", plan_run)
 # - why such steps are risky just at the beginning (one point),
 # - what warm-up changes about that, and what it costs (one point).
 #
-# Your teacher marks this one. If you have none, compare with the solution.
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="why_warm_up"
 # ### BEGIN SOLUTION
-# After the first step, m is a tenth of the gradient and v a hundredth of its square. Corrected,
-# they are the gradient and its square again, so the step is gradient divided by the size of the
-# gradient: plus or minus the learning rate, for every weight, whether its gradient was large or
-# tiny.
-#
-# So all weights move by a full step at once, on the evidence of one batch. Most of what a single
-# batch says about a small gradient is chance. And the weights are still random: the loss is steep
-# and bends quickly, so a direction that is right here can be wrong one full step farther. The model
-# may land in a place from where it is hard to go on.
-#
-# With warm-up these first steps are tiny. While the rate rises, the averages collect the gradients
-# of many batches: chance cancels in m, and v learns each weight's usual gradient. When the full
-# rate is reached, it is used in directions that are well supported. The price is a few dozen slower
-# steps at the start, which soon pay off.
 # ### END SOLUTION

@@ -24,7 +24,7 @@ from minigpt.course import check
 # | | |
 # | --- | --- |
 # | `logits` | `(..., V)`: any number of leading axes, or none; some may be `-inf` |
-# | `temperature` | a number above 0, int or float |
+# | `temperature` | a number above 0, however small, int or float |
 # | result | logits again, of the same shape and dtype (float64, float32 or bfloat16) |
 #
 # `logits` stays as it is, and gradients flow through.
@@ -83,13 +83,15 @@ check("top_k_filter", top_k_filter)
 # | | |
 # | --- | --- |
 # | `logits` | `(..., V)`: any number of leading axes, or none; some may be `-inf` already |
-# | `p` | a number above 0 and at most 1; at 1 everything stays |
+# | `p` | a number above 0 and at most 1 |
 # | result | logits again, of the same shape and dtype (float64, float32 or bfloat16) |
 #
 # - Probabilities are the softmax of the row, with a sum of 1. The token that crosses p **stays**,
 #   so at least one always does.
-# - Logits that stay are unchanged, each at its place. No two that matter are equal, and no sum
-#   comes so near to p that rounding decides.
+# - At p = 1 **everything** stays. That is a case of its own: in float32 the sum of the likeliest
+#   is rounded to 1 (or past it) before the last token, or never gets there. For every other p no
+#   sum comes so near that rounding decides.
+# - Logits that stay are unchanged, each at its place. No two that matter are equal.
 # - `logits` may be transposed, and stays as it is. Gradients flow to what is kept.
 #
 # For example, probabilities of 0.1, 0.2, 0.4 and 0.3 with p = 0.65: the third and the fourth stay,
@@ -100,6 +102,8 @@ check("top_k_filter", top_k_filter)
 def top_p_filter(logits, p):
     """Keep the fewest tokens that reach p in each row: (..., V) -> (..., V)."""
     ### BEGIN SOLUTION
+    if p == 1:  # a rounded sum can reach 1 too early
+        return logits
     ordered, order = logits.sort(dim=-1, descending=True)
     probabilities = ordered.softmax(dim=-1)
     sum_before = probabilities.cumsum(dim=-1) - probabilities

@@ -114,22 +114,21 @@ check("transposed_tensors", transposed_tensors)
 # %% [markdown] exercise="load_weights"
 # ## Load a file's weights
 #
-# Write `load_weights(model, tensors)`. It gives the model, in place, the weights of a file, and
-# returns nothing. `model` is a GPT with the checkpoint's names, such as
-# `transformer.h.0.mlp.c_fc.weight`. `tensors` is a dictionary from names to tensors, as in files of
-# GPT-2:
+# Write `load_weights(model, tensors)`. It fills a GPT, in place, with the tensors of a file (a
+# dictionary from names to tensors), and returns nothing.
 #
-# - All names have the prefix `transformer.`, or none has.
-# - `lm_head.weight` (never prefixed) may be there. Then it equals the token table.
-# - `attn.bias` and `attn.masked_bias` in a block are masks. Pass over them.
-# - `attn.c_attn.weight`, `attn.c_proj.weight`, `mlp.c_fc.weight` and `mlp.c_proj.weight` are stored
-#   as (in, out); `nn.Linear` keeps (out, in). Everything else is stored as the model has it.
+# | in the file | in the model |
+# | --- | --- |
+# | `h.0.ln_1.weight`, or every name with `transformer.` | `transformer.h.0.ln_1.weight` |
+# | `c_attn`, `c_fc` and both `c_proj` of a block: weight (in, out) | (out, in) |
+# | `h.0.attn.bias`, `h.0.attn.masked_bias`, perhaps | nothing: masks |
+# | `lm_head.weight`, perhaps | nothing: it equals the token table |
 #
-# Afterwards every parameter holds the file's numbers, can be trained, and `lm_head.weight` is still
-# the same parameter as `transformer.wte.weight`. The dictionary and its tensors are as before. If a
-# tensor is missing, or has another shape than such a file has, raise an error (a `ValueError` that
-# says which). Other names do not occur, and model and tensors have the same dtype. With
-# `config.bias=False` neither has biases.
+# - Afterwards every parameter holds the file's numbers and can be trained, and `lm_head.weight` is
+#   still the same parameter as `transformer.wte.weight`.
+# - If a tensor is missing or has the wrong shape, raise an error (a `ValueError` that says which).
+#   With `config.bias=False` there are no biases to miss. Other names do not occur.
+# - The dictionary and its tensors stay as they are.
 #
 # In a model of width 4, `tensors["h.0.mlp.c_fc.weight"]` is (4, 16). Its row 1, column 7 becomes
 # row 7, column 1 of `transformer.h.0.mlp.c_fc.weight`, which is (16, 4).
@@ -225,21 +224,6 @@ check("first_difference", first_difference)
 
 # %% [markdown] written="why_no_proof"
 # ### BEGIN SOLUTION
-# A model without its final LayerNorm still tells the story: the order of the logits hardly changes,
-# they are only too far apart, so that it is far too sure. A square c_proj on its side in a late
-# block changes little, as later blocks only correct what the stream says already. Also exact GELU
-# instead of the tanh form changes the third digit only, and a missing mask is not noticed at all
-# when tokens come one by one out of a cache.
-#
-# I compare the logits, number by number, with a second program that others wrote and that reads
-# the same file, in evaluation mode and on the same ids. Sums in another order are rounded
-# differently, so about 1e-4 of the largest value is fine, and more is a mistake. The number of
-# parameters and the published greedy continuation are further witnesses.
-#
-# If they differ, I compare the output of every layer, in the order in which they run. A mistake is
-# a jump that never comes down again, so the first layer that differs is where it happened. The loss
-# is one number for the whole model: it says that something is wrong, not where, and with a mistake
-# in a late block it hardly moves.
 # ### END SOLUTION
 
 # %% [markdown]

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from minigpt import cli, generate
 from minigpt.commands import generate as generate_command
-from minigpt.commands.generate import encode_prompt, whole_characters
+from minigpt.commands.generate import whole_characters
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.pretrained import from_pretrained, save_pretrained
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 from tests.commands.running import SENTENCES, minigpt, no_signals, refused
 
 
@@ -80,18 +80,6 @@ def test_the_prompt_can_come_from_standard_input_without_its_last_newline(
 def test_a_prompt_that_is_not_utf8_is_refused(run_folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("naïf".encode("latin-1"))))
     assert "not UTF-8" in refused(capsys, "generate", "-", "--model", run_folder)
-
-
-def test_an_empty_prompt_starts_from_end_of_text_and_a_prompt_of_gpt2_does_not():
-    small, gpt2 = Tokenizer.train("low lower lowest", 260), Tokenizer.gpt2()
-    end = small.end_of_text
-    assert encode_prompt("", small) == [end]
-    assert encode_prompt("low", small) == [end, *small.encode("low")]
-    assert encode_prompt("", gpt2) == [50256]
-    assert encode_prompt("Hello, world", gpt2) == [15496, 11, 995]
-    assert encode_prompt("low", Tokenizer([], special_tokens=())) == [*Tokenizer([]).encode("low")]
-    with pytest.raises(ValueError, match="give it a prompt"):
-        encode_prompt("", Tokenizer([], special_tokens=()))
 
 
 def test_generation_ends_at_end_of_text_and_does_not_print_it(tmp_path, capsys):

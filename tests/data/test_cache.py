@@ -16,7 +16,7 @@ from tests.data.draws import TEXT
 def test_ids_are_made_once_then_mapped_from_disk(own_cache):
     made = []
     for _ in range(2):
-        ids = cached_ids("key", lambda: made.append(1) or [1, 2, 3], 300)
+        ids = cached_ids("key", lambda: made.append(1) or [[1, 2], [3]], 300)
         assert isinstance(ids, np.memmap)
         assert not ids.flags.writeable
         assert (ids.tolist(), ids.dtype) == ([1, 2, 3], np.uint16)
@@ -26,13 +26,13 @@ def test_ids_are_made_once_then_mapped_from_disk(own_cache):
 
 
 def test_ids_above_65535_are_kept_whole():
-    assert cached_ids("big", lambda: [70_000, 1], 70_001).tolist() == [70_000, 1]
+    assert cached_ids("big", lambda: [[70_000, 1]], 70_001).tolist() == [70_000, 1]
 
 
 @pytest.mark.parametrize("damage", ["shorter", "longer", "changed", "empty", "pickle", "text"])
 def test_a_damaged_file_is_noticed_and_made_anew(own_cache, damage):
     path = own_cache / "tokens-key.npy"
-    write_ids(path, np.arange(100, dtype=np.uint16))
+    write_ids(path, [range(60), range(60, 100)], np.uint16)
     content = path.read_bytes()
     path.write_bytes(
         {
@@ -45,7 +45,7 @@ def test_a_damaged_file_is_noticed_and_made_anew(own_cache, damage):
         }[damage]
     )
     assert open_ids(path) is None
-    assert cached_ids("key", lambda: [4, 5], 300).tolist() == [4, 5]
+    assert cached_ids("key", lambda: [[4, 5]], 300).tolist() == [4, 5]
     assert open_ids(path).tolist() == [4, 5]
 
 
@@ -87,7 +87,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path, monkeypat
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="MINIGPT_CACHE"):
-        assert cached_ids("key", lambda: [1, 2], 300).tolist() == [1, 2]
+        assert cached_ids("key", lambda: [[1], [2]], 300).tolist() == [1, 2]
     with pytest.warns(UserWarning, match="MINIGPT_CACHE"):
         assert cached_tokenizer("key", lambda: ["aaaa"], 258).vocab_size == 258
 
@@ -96,7 +96,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path, monkeypat
 def test_several_processes_at_once_are_in_nobodys_way(own_cache):
     code = (
         "import sys, numpy; from minigpt.data.cache import cached_ids\n"
-        "ids = cached_ids('key', lambda: range(int(sys.argv[1])), 70_000)\n"
+        "ids = cached_ids('key', lambda: [range(int(sys.argv[1]))], 70_000)\n"
         "assert ids.tolist() == list(range(50_000))"
     )
     # The first finds a damaged file, and all make it anew together.

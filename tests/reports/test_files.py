@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
 from minigpt import GPT, GPTConfig, Tokenizer, from_pretrained
-from minigpt.files import atomic_write, read_text
+from minigpt.files import CHECKPOINT, atomic_write, read_text
 from minigpt.pretrained import hub, save_pretrained, weights
-from minigpt.training import TrainConfig, make_optimizer
-from minigpt.training.checkpoints import load_checkpoint, save_checkpoint
+from minigpt.training import Record, TrainConfig, make_optimizer
+from minigpt.training.checkpoints import load_checkpoint, read_history, save_checkpoint
 
 SIZES = GPTConfig(vocab_size=300, block_size=16, n_layer=2, n_head=2, n_embd=16)
 
@@ -116,12 +116,18 @@ def test_a_tensor_that_is_no_language_models_is_named_as_in_the_file(folder, nam
         from_pretrained(folder, verbose=False)
 
 
-@pytest.mark.parametrize("wrap", [Wrapper, torch.compile])
-def test_a_run_is_saved_and_resumed_through_a_wrapper(model, tmp_path, wrap):
+@pytest.fixture
+def run(model):
+    """A model, its optimizer and its generator, a step into a training."""
     optimizer = make_optimizer(model, TrainConfig())
     model(torch.tensor([[1, 2]])).sum().backward()
     optimizer.step()
-    generator = torch.Generator()
+    return model, optimizer, torch.Generator()
+
+
+@pytest.mark.parametrize("wrap", [Wrapper, torch.compile])
+def test_a_run_is_saved_and_resumed_through_a_wrapper(run, tmp_path, wrap):
+    model, optimizer, generator = run
     save_checkpoint(tmp_path / "wrapped", wrap(model), optimizer, generator, {})
     save_checkpoint(tmp_path / "plain", model, optimizer, generator, {})
     assert load_file(tmp_path / "wrapped").keys() == load_file(tmp_path / "plain").keys()
@@ -309,7 +315,7 @@ def test_no_other_thread_ever_makes_a_file_that_all_may_write(tmp_path):
     ("number", "words"),
     [
         (errno.ENOSPC, "disk is full"),
-        (errno.EACCES, "may not be written"),
+        (errno.EACCES, "may not be kept"),
         (errno.EROFS, "written"),
     ],
 )
@@ -345,3 +351,26 @@ def test_a_damaged_file_in_the_hubs_cache_is_fetched_anew(folder, monkeypatch, t
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(whole))
     assert hub.download("gpt2") == whole
     assert asked == [True], "a whole file is not fetched again"
+
+
+def test_a_run_of_600_000_steps_can_be_saved_and_goes_on(run, tmp_path):
+    """As notes its history would be 90 MB of JSON, about what safetensors takes at most."""
+    history = [
+        Record(step, 2 / (step + 1), 1e-3, 0.1, 5e4, 1.5 if step % 100 == 99 else None)
+        for step in range(600_000)
+    ]
+    path = tmp_path / "long"
+    save_checkpoint(path, *run, {"text": "notes"}, history)
+    assert path.stat().st_size < 60 * len(history)
+    assert read_history(path) == history
+    assert load_checkpoint(path, *run) == {"text": "notes"}
+
+
+def test_a_damaged_history_is_named(run, tmp_path):
+    path = tmp_path / "run"
+    save_checkpoint(path, *run, {})
+    tensors = load_file(path)
+    for damaged in (torch.zeros(3, 2), torch.zeros(3), torch.zeros(3, 9)):
+        save_file(tensors | {"history": damaged}, path, {"format": CHECKPOINT, "notes": "{}"})
+        with pytest.raises(ValueError, match=r"run is damaged: its history"):
+            read_history(path)

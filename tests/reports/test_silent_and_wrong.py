@@ -8,6 +8,7 @@ import math
 
 import pytest
 import torch
+import transformers
 from tokenizers import ByteLevelBPETokenizer
 from torch import nn
 
@@ -15,7 +16,7 @@ from minigpt import GPT, GPTConfig, Tokenizer, from_pretrained, generate, load_d
 from minigpt.pretrained import save_pretrained
 from minigpt.sampling import next_token_distribution, stream
 from minigpt.speed import quantize
-from minigpt.tokenizer import END_OF_TEXT
+from minigpt.tokenizer import END_OF_TEXT, encode_prompt
 from minigpt.tokenizer.gpt2_files import read_gpt2_file
 
 SIZES = GPTConfig(vocab_size=300, block_size=16, n_layer=1, n_head=2, n_embd=16)
@@ -286,3 +287,39 @@ def test_a_look_at_a_model_gives_every_part_its_own_mode_back(model):
     model.transformer.h[0].mlp.dropout.eval()  # as one does to freeze a part
     attention_patterns(model, torch.tensor([[1, 2]]))
     assert model.training and not model.transformer.h[0].mlp.dropout.training
+
+
+# --- The mark typed in a prompt ---
+
+
+def test_a_prompt_begins_with_the_mark_where_models_have_seen_it_and_typed_marks_are_tokens():
+    small, gpt2 = Tokenizer.train("low lower lowest", 260), Tokenizer.gpt2()
+    end = small.end_of_text
+    assert encode_prompt("", small) == [end]
+    assert encode_prompt("low", small) == [end, *small.encode("low")]
+    assert encode_prompt(f"{END_OF_TEXT}low", small) == encode_prompt("low", small)
+    assert encode_prompt(f"low{END_OF_TEXT}", small) == [end, *small.encode("low"), end]
+    assert encode_prompt("", gpt2) == [50256]
+    assert encode_prompt("Hello, world", gpt2) == [15496, 11, 995]
+    assert encode_prompt(f"{END_OF_TEXT}Hello", gpt2) == [50256, 15496]
+    bare = Tokenizer([], special_tokens=())
+    assert encode_prompt("low", bare) == bare.encode("low")
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        encode_prompt("", bare)
+
+
+# --- What is no model of ours ---
+
+
+@pytest.mark.parametrize("what", ["transformers", "linear", "none", "pair"])
+@pytest.mark.parametrize("rows", [torch.tensor([[1]]), [torch.tensor([1])]])
+def test_another_librarys_model_is_told_the_way_here(model, what, rows):
+    sizes = transformers.GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=20)
+    other = {
+        "transformers": lambda: transformers.GPT2LMHeadModel(sizes),
+        "linear": lambda: nn.Linear(2, 2),
+        "none": lambda: None,
+        "pair": lambda: (model, None),  # what from_pretrained returns, taken for the model
+    }[what]()
+    with pytest.raises(ValueError, match=r"model is a .*from_pretrained"):
+        generate(other, rows, 3)

@@ -102,6 +102,12 @@ def test_top_p_keeps_the_token_that_crosses_and_stops_where_p_is_reached_exactly
         assert kept(top_p_filter(logits, p)) == expected, p
 
 
+def test_at_p_1_no_token_is_too_unlikely():
+    """A float64 sum is 1 after the first of these."""
+    logits = torch.tensor([0.0, -60, -math.inf, -80])
+    assert kept(top_p_filter(logits, 1)) == kept(top_p_filter(logits, 1.0)) == [0, 1, 3]
+
+
 def test_top_p_of_equal_tokens_keeps_their_exact_number_lowest_ids_first():
     for p, expected in ((0.25, [0]), (0.26, [0, 1]), (0.5, [0, 1]), (0.75, [0, 1, 2])):
         assert kept(top_p_filter(torch.zeros(4), p)) == expected  # sums are exact: no rounding

@@ -64,6 +64,19 @@ def test_many_models_can_be_compiled_in_one_process():
     assert graphs["unique_graphs"] == before + 10
 
 
+@needs_compiler
+def test_a_function_keeps_its_defaults_and_what_it_closes_over():
+    factor = torch.tensor(3.0)
+
+    def scaled(x, plus=1.0, *, twice=2.0):
+        return x * factor * twice + plus
+
+    fast = compiled(scaled, backend="eager")
+    x = torch.arange(4.0)
+    assert torch.equal(fast(x), scaled(x))
+    assert torch.equal(fast(x, 5.0, twice=0.5), scaled(x, 5.0, twice=0.5))
+
+
 def test_without_a_compiler_a_run_is_refused_before_anything_changes(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     model = fresh_model()

@@ -49,7 +49,7 @@ def test_ctrl_c_ends_after_the_step_saves_and_the_run_goes_on_bit_for_bit(
     settings |= {"checkpoint": path}
     model = fresh_model(dropout=0.2)
     history = train(model, data, QUICK, on_step=interrupt_at(5), **settings)
-    assert len(history) == len(checkpoints.read_notes(path)["history"]) == 6
+    assert len(history) == len(checkpoints.read_history(path)) == 6
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not model.training
     words = capfd.readouterr().out
@@ -76,7 +76,7 @@ def test_a_second_ctrl_c_cuts_at_once_and_leaves_everything_in_order(data, tmp_p
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert torch.equal(torch.get_rng_state(), before)
     assert not model.training
-    assert len(checkpoints.read_notes(path)["history"]) == 4, "the last regular save"
+    assert len(checkpoints.read_history(path)) == 4, "the last regular save"
 
 
 def test_a_job_for_which_ctrl_c_is_ignored_goes_on_ignoring_it(data):

@@ -23,7 +23,7 @@ def test_checkpoints_are_written_at_the_interval_and_at_the_end(data, tmp_path, 
     saved = []
 
     def spy(path, *arguments):
-        saved.append(len(arguments[-1]["history"]))
+        saved.append(len(arguments[-1]))
         save_checkpoint(path, *arguments)
 
     monkeypatch.setattr(loop, "save_checkpoint", spy)
@@ -158,8 +158,10 @@ def test_other_data_are_refused_by_name(a_run):
 )  # fmt: skip
 def test_malformed_notes_are_refused(data, a_run, tmp_path, notes):
     path = tmp_path / "malformed.safetensors"
-    save_file(load_file(a_run), path, {"format": checkpoints.FORMAT, "notes": notes})
-    refused_without_a_trace(fresh_model(), data, QUICK, path, "is damaged: its notes")
+    tensors = load_file(a_run)
+    del tensors["history"]  # as in older files, which have it in their notes
+    save_file(tensors, path, {"format": checkpoints.FORMAT, "notes": notes})
+    refused_without_a_trace(fresh_model(), data, QUICK, path, "is damaged: its (notes|history)")
 
 
 def test_missing_settings_in_the_notes_are_refused(data, a_run, tmp_path):

@@ -11,7 +11,8 @@ A source such as solutions/src/03_attention.py (jupytext's py:percent format) ma
     # %% check="causal_mask"                  the locked cell with one check(...)
     # %% [markdown] written="why_scale"       an answer in words, for a teacher to mark
 
-What lies between `### BEGIN SOLUTION` and `### END SOLUTION` is taken out of exercises/. What lies
+What lies between `### BEGIN SOLUTION` and `### END SOLUTION` is taken out of exercises/; for an
+answer in words nothing does, as its `Marking` holds a good answer (words.py). What lies
 between `### BEGIN BROKEN` and `### END BROKEN`, each line behind a `#`, is the broken code that
 exercises/ asks to mend. Both notebooks carry nbgrader's metadata (schema 3).
 """
@@ -37,6 +38,7 @@ from minigpt.course.building.notebooks import (
     write_notebook,
 )
 from minigpt.course.building.outputs import keep_varying_outputs
+from minigpt.course.building.words import good_answer, marking_cell
 from minigpt.course.exercise import KINDS, Exercise
 from minigpt.course.lessons import all_exercises, find
 
@@ -68,7 +70,10 @@ def solved(cell: NotebookNode) -> str:
     The marks stay in code, where nbgrader wants them; in words they would look like headings.
     """
     if cell.cell_type == "markdown":
-        return SOLUTION.sub(lambda m: m[2].strip(), cell.source)
+        exercise = find(cell.metadata["written"])
+        return SOLUTION.sub(
+            lambda m: good_answer(exercise) if exercise.marking else m[2].strip(), cell.source
+        )
     return BROKEN.sub("", cell.source)
 
 
@@ -90,8 +95,9 @@ def assemble(source: Path, text_of: Callable[[NotebookNode], str]) -> NotebookNo
     Raises BuildError for marks that do not fit together.
     """
     notebook = read_source(source)
-    marked = []
+    marked, cells = [], []
     for cell in notebook.cells:
+        cells.append(cell)
         roles = [role for role in ROLES if role in cell.metadata]
         if not roles:
             continue
@@ -109,6 +115,9 @@ def assemble(source: Path, text_of: Callable[[NotebookNode], str]) -> NotebookNo
         del cell.metadata[role]
         cell.metadata["nbgrader"] = _grading(role, exercise)
         cell.id = cell.metadata["nbgrader"]["grade_id"]
+        if role == "written" and exercise.marking and text_of is stripped:
+            cells.append(marking_cell(exercise))
+    notebook.cells = cells
     _check_order(source, marked)
     nbformat.validate(notebook)
     return notebook
@@ -118,6 +127,9 @@ def _check_marks(cell: NotebookNode, where: str) -> None:
     begins, ends = cell.source.count("### BEGIN SOLUTION"), cell.source.count("### END SOLUTION")
     if not begins or not begins == ends == len(SOLUTION.findall(cell.source)):
         raise BuildError(f"{where}: {begins} BEGIN SOLUTION and {ends} END SOLUTION do not pair")
+    told = "written" in cell.metadata and find(cell.metadata["written"]).marking
+    if told and any(region[1].strip() for region in SOLUTION.findall(cell.source)):
+        raise BuildError(f"{where}: a good answer stands in its Marking, so leave this empty")
     if cell.source.count("### BEGIN BROKEN") != len(BROKEN.findall(cell.source)):
         raise BuildError(f"{where}: BEGIN BROKEN and END BROKEN do not pair")
 

@@ -8,8 +8,10 @@ from typing import Any
 from torch import nn
 
 from minigpt.course.checking.comparing import describe_difference, kind, same, show
+from minigpt.course.checking.explaining import explained
 from minigpt.course.checking.plain_data import plain
-from minigpt.course.checking.recognising import recognise, resembles
+from minigpt.course.checking.recognising import recognise_all
+from minigpt.course.checking.remarking import Remark, remarks_on
 from minigpt.course.checking.running import run
 from minigpt.course.checking.seeing import Outcome, TooLong, fresh_torch, see
 from minigpt.course.exercise import Exercise
@@ -17,7 +19,6 @@ from minigpt.course.exercise.calls.functions import INPUTS
 from minigpt.course.lessons import find
 
 UNWRITTEN = "Not written yet."
-ALMOST = "This looks like a known mistake, though not in every case."
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Diagnosis:
     message: str
     misconception: str | None = None  # the name of the wrong answer that this one equals
     certain: bool = True  # False: equal in most of the cases that went wrong, not in all
+    # All mistakes that it makes; for each the names of those that no outcome tells apart.
+    misconceptions: tuple[tuple[str, ...], ...] = ()
     case: str | None = None  # the first case that failed
     arguments: list[tuple[str, str]] = field(default_factory=list)  # its inputs, shown
     difference: str | None = None  # the first difference, in words
@@ -36,6 +39,7 @@ class Diagnosis:
     line: dict | None = None  # the learner's own line that raised: number, text, function
     printed: str = ""  # what the learner's code printed, or its beginning
     cases: int = 0  # how many cases there are
+    remarks: tuple[Remark, ...] = ()  # what is to be said of a right answer
 
 
 def diagnose(name: str, obj: Any, seed: int = 0) -> Diagnosis:
@@ -58,21 +62,22 @@ def diagnose(name: str, obj: Any, seed: int = 0) -> Diagnosis:
     problems = [_problem(exercise, *pair) for pair in zip(outcomes, expected)]
     failed = [place for place, problem in enumerate(problems) if problem]
     if not failed:
-        return Diagnosis(name, True, _right(len(cases)), **found)
+        remarks = remarks_on(exercise, obj, outcomes)
+        message = " ".join([_right(len(cases)), *(remark.words for remark in remarks)])
+        return Diagnosis(name, True, message, remarks=remarks, **found)
     first, outcome = cases[failed[0]], outcomes[failed[0]]
     if _is_stub(outcome.get("error")):
         return Diagnosis(name, False, UNWRITTEN, case=first.get("title"), **found)
-    known, certain = recognise(exercise, cases, outcomes), True
-    if known is None:
-        known, certain = resembles(exercise, cases, outcomes, failed), False
-    explanation = known and (known.message if certain else f"{ALMOST} {known.message}")
+    known = recognise_all(exercise, cases, outcomes, expected, failed)
+    names = tuple(tuple(m.name for m in either) for either in known.mistakes)
     found |= {
-        "misconception": known and known.name,
-        "certain": certain or known is None,
+        "misconception": names[0][0] if names else None,
+        "misconceptions": names,
+        "certain": known.certain,
         "case": first.get("title"),
         "arguments": _arguments(first),
         "difference": problems[failed[0]],
-        "explanation": explanation,
+        "explanation": explained(known, cases, problems),
         "line": outcome.get("error", {}).get("line"),
     }
     return Diagnosis(name, False, _in_words(found), **found)
@@ -131,8 +136,10 @@ def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None
             return "Your function returned None. Is a `return` missing?"
         if name == INPUTS and seen != expected:
             return f"Your code changes its inputs: {seen}. Whoever calls it still needs them."
-        if isinstance(seen, str) and not isinstance(expected, str) and name != "result":
-            return f"{name[0].upper()}{name[1:]}: {seen}."
+        if isinstance(seen, str) and seen != expected and not name.startswith(("result", "your ")):
+            # What our own words say of it: no text of the learner's, so without quotes.
+            due = f" It should be: {expected}." if isinstance(expected, str) else ""
+            return f"{name[0].upper()}{name[1:]}: {seen}.{due}"
         if found := describe_difference(
             seen, expected, exercise.rtol, exercise.atol, _called(name)
         ):

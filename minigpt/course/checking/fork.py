@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from minigpt.course.checking.displays import displays_printed, mute_kernel
 from minigpt.course.checking.seeing import (
     SECONDS,
     WAIT,
@@ -106,9 +107,11 @@ def be_the_child(writer: int, call: Callable, obj: Any, cases: list[dict]) -> No
     torch.set_num_threads = lambda count: None  # and waiting for more would never end
     printed = sys.stdout = sys.stderr = Bounded()
     builtins.input = no_input
+    mute_kernel()
     child = os.getpid()
     for case in cases:
-        outcome = see(call, obj, case)
+        with displays_printed(printed):
+            outcome = see(call, obj, case)
         if os.getpid() != child:  # the learner's code forked, and this is the other one
             return
         send(writer, outcome)

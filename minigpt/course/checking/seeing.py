@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from minigpt.course.checking.plain_data import plain
+from minigpt.course.exercise.calls.functions import BESIDE
 from minigpt.files import PACKAGE
 
 SECONDS = 3  # of computing, for all cases of a check together; a right answer needs a fraction
@@ -30,7 +31,7 @@ OURS = str(PACKAGE) + os.sep
 PLACES = ("stdlib", "purelib", "platlib")
 LIBRARIES = tuple({*map(sysconfig.get_path, PLACES), site.getusersitepackages()})
 
-Outcome = dict[str, Any]  # {"seen": {...}} or {"error": {...}}, plain data
+Outcome = dict[str, Any]  # {"seen": {...}, perhaps "beside"} or {"error": {...}}, plain data
 
 
 class TooLong(BaseException):
@@ -92,7 +93,9 @@ def see(call: Callable, obj: Any, case: dict) -> Outcome:
     """Run one case in this process, with torch as it is after a fresh start."""
     with fresh_torch():
         try:
-            return {"seen": {name: plain(value) for name, value in call(obj, case).items()}}
+            seen = call(obj, case)
+            beside = {BESIDE: seen.pop(BESIDE)} if BESIDE in seen else {}
+            return {"seen": {name: plain(value) for name, value in seen.items()}, **beside}
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TooLong
             return {"error": describe_error(error)}
 

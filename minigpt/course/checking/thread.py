@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from minigpt.course.checking.displays import displays_printed
 from minigpt.course.checking.seeing import (
     SECONDS,
     WAIT,
@@ -34,7 +35,11 @@ def run_in_thread(call: Callable, obj: Any, cases: list[dict]) -> tuple[list[Out
                 return
 
     thread = threading.Thread(target=work, daemon=True)
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), fresh_torch():
+    with contextlib.ExitStack() as stack:
+        redirects = (contextlib.redirect_stdout, contextlib.redirect_stderr, displays_printed)
+        for redirect in redirects:
+            stack.enter_context(redirect(printed))
+        stack.enter_context(fresh_torch())
         start, deadline = time.process_time(), time.monotonic() + WAIT
         thread.start()
         while thread.is_alive() and time.monotonic() < deadline:

@@ -4,6 +4,6 @@ All of this may run in a sandbox, where no lesson, and so no right answer, can b
 Begin with `definition.py`.
 """
 
-from minigpt.course.exercise.definition import KINDS, Exercise, Misconception
+from minigpt.course.exercise.definition import KINDS, Exercise, Marking, Misconception
 
-__all__ = ["KINDS", "Exercise", "Misconception"]
+__all__ = ["KINDS", "Exercise", "Marking", "Misconception"]

@@ -37,6 +37,29 @@ class Misconception:
 
 
 @dataclass(frozen=True)
+class Marking:
+    """How an answer in words is marked, by a teacher or by a learner alone.
+
+    checklist: (points, what the answer must say for them); together the exercise's points.
+    weak: an answer as people give it, `weak_points` what it earns, `lacks` what is missing.
+    good: an answer that earns them all.
+    """
+
+    checklist: tuple[tuple[float, str], ...]
+    weak: str
+    weak_points: float
+    lacks: str
+    good: str
+
+    def hints(self) -> tuple[str, str, str]:
+        """Return the checklist, the weak answer with its mark, and the good one, as texts."""
+        total = sum(points for points, _ in self.checklist)
+        checklist = "\n".join(f"- {points:g}: {told}" for points, told in self.checklist)
+        mark = f"It earns {self.weak_points:g} of {total:g}. {self.lacks}"
+        return checklist, f"{self.weak}\n\n{mark}", self.good
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise: what it is worth, how it is run, what is right, and the ways to go wrong.
 
@@ -55,6 +78,7 @@ class Exercise:
     importance: int  # 1 to 5
     minutes: int  # what it takes a learner who read the lesson
     hints: tuple[str, str, str] | tuple[()] = ()  # a nudge, a trace of the shapes, pseudocode
+    marking: Marking | None = None  # of an answer in words, whose hints show it part by part
     draw: Callable[[int], list[dict]] | None = None
     call: Callable[[Any, dict], dict[str, Any]] | None = None
     reference: Any = None

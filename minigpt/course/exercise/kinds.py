@@ -14,7 +14,7 @@ import torch
 
 from minigpt.course.exercise.calls.functions import call_function, call_value
 from minigpt.course.exercise.calls.layers import call_layer
-from minigpt.course.exercise.definition import Exercise, Misconception
+from minigpt.course.exercise.definition import Exercise, Marking, Misconception
 from minigpt.course.exercise.drawing import seeded
 from minigpt.course.exercise.mistakes import Wrong
 
@@ -61,7 +61,13 @@ function = partial(exercise, "function", call=call_function, keep=True)
 module = partial(exercise, "module", call=call_layer, keep=True)
 bug = partial(exercise, "bug", call=call_function)
 account = partial(exercise, "account", call=call_function)
-written = partial(exercise, "written")
+
+
+def written(name: str, title: str, worth: Worth, marking: Marking | None = None) -> Exercise:
+    """Return an exercise that is answered in words, and how such an answer is marked."""
+    return exercise(
+        "written", name, title, worth, marking.hints() if marking else (), marking=marking
+    )
 
 
 def number(

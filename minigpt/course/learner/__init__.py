@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy(
         "ProgressWidget": "progress",
         "check": "reporting",
         "hint": "hints",
+        "marking": "hints",
         "my_parts": "using",
         "my_progress": "progress",
         "part": "using",

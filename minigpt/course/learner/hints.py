@@ -1,4 +1,7 @@
-"""Three hints an exercise, from a nudge to pseudocode: opened one by one, and remembered."""
+"""Three hints an exercise, from a nudge to pseudocode: opened one by one, and remembered.
+
+An answer in words has three texts to mark it by in their place: a checklist and two answers.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from minigpt.course.lessons import find
 from minigpt.viz.kit.tables import Shown
 
 NAMES = ("a nudge", "the shapes", "in pseudocode")
+MARKING = ("a checklist to mark yours by", "a weak answer, marked", "a good answer")
 _unrecorded: dict[str, int] = {}  # hints opened where the log cannot be written
 
 
@@ -32,7 +36,8 @@ def open_hint(name: str) -> int:
 def hint(name: str) -> Shown:
     """Open the next hint of an exercise and show all that are open.
 
-    There are three: a nudge, a trace of the shapes, pseudocode. What you opened is remembered.
+    There are three: a nudge, a trace of the shapes, pseudocode. For an answer in words: a
+    checklist to mark it by, a weak answer, a good one. What you opened is remembered.
     """
     return show_hints(name, open_hint(name))
 
@@ -41,12 +46,28 @@ def show_hints(name: str, number: int) -> Shown:
     """Show the first `number` hints of an exercise."""
     from html import escape
 
-    hints = list(zip(NAMES, find(name).hints))[:number]
-    lines = [f"Hint {n}, {title}:\n{text}" for n, (title, text) in enumerate(hints, 1)]
+    hints = [*zip(_titles(name), find(name).hints)][:number]
+    lines = [f"{title}:\n{text}" for title, text in hints]
     if not find(name).hints:
         lines = [f"{name} has no hints: it is answered in your own words."]
     html = "".join(f'<p style="white-space:pre-wrap;margin:.4em 0">{escape(x)}</p>' for x in lines)
     return Shown(html, "\n\n".join(lines))
+
+
+def _titles(name: str) -> list[str]:
+    if find(name).marking:
+        return [title.capitalize() for title in MARKING]
+    return [f"Hint {number}, {title}" for number, title in enumerate(NAMES, 1)]
+
+
+def marking(name: str):
+    """Show how to mark an answer in words, step by step. Write yours first.
+
+    In a notebook each step waits for a click, so that running all cells opens nothing.
+    """
+    if not find(name).marking:
+        raise ValueError(f"{name} is not marked by hand: run its check")
+    return hint_buttons(name)
 
 
 def hint_buttons(name: str):
@@ -60,7 +81,9 @@ def hint_buttons(name: str):
     def show(number: int) -> None:
         body.value = show_hints(name, number).html if number else ""
         if number < len(find(name).hints):
-            button.description = f"Hint {number + 1} of 3: {NAMES[number]}"
+            names = MARKING if find(name).marking else NAMES
+            word = "Step" if find(name).marking else "Hint"
+            button.description = f"{word} {number + 1} of 3: {names[number]}"
         else:
             button.layout.display = "none"
 

@@ -30,6 +30,11 @@ class Standing:
     state: str  # a key of SIGNS
     tries: int  # checks run, until the first that passed
     hints: int  # how many of the three were opened
+    kept: bool = True  # False: it passed, but is no part of the learner's own GPT
+
+    @property
+    def words(self) -> str:
+        return SIGNS[self.state] + ("" if self.kept else ", not kept")
 
 
 def standings() -> list[Standing]:
@@ -43,7 +48,9 @@ def standings() -> list[Standing]:
         tries = checks.index("passed") + 1 if passed else len(checks)
         state = "passed" if passed else "tried" if checks else "open"
         state = "written" if exercise.kind == "written" else state
-        found.append(Standing(exercise, state, tries, opened_hints(name, log)))
+        last = [e for e in log if e["exercise"] == name and e["event"] == "passed"][-1:]
+        kept = not last or last[0].get("kept", True) is not False
+        found.append(Standing(exercise, state, tries, opened_hints(name, log), kept))
     return found
 
 
@@ -73,7 +80,7 @@ class Progress:
         done = sum(s.state == "passed" for s in self.standings)
         count = sum(s.state != "written" for s in self.standings)
         earned, possible = self.points()
-        hints = sum(s.hints for s in self.standings)
+        hints = sum(s.hints for s in self.standings if s.state != "written")
         text = f"{done} of {count} exercises passed, {earned} of {possible} points, hints: {hints}."
         if self.next is None:
             return f"{text} All done: the GPT is yours."
@@ -83,7 +90,7 @@ class Progress:
         head = ["exercise", "lesson", "points", "tries", "hints", "state"]
         rows = [
             [s.exercise.name, s.exercise.lesson, str(s.exercise.points), str(s.tries or ""),
-             str(s.hints or ""), SIGNS[s.state]]
+             str(s.hints or ""), s.words]
             for s in self.standings
         ]  # fmt: skip
         return f"{as_text(head, rows)}\n\n{self.summary()}"
@@ -101,8 +108,9 @@ class Progress:
         earned, possible = self.points(lesson)
         own = [s for s in self.standings if s.exercise.lesson == lesson]
         names = " ".join(
-            f'<span title="{SIGNS[s.state]}{f", hints: {s.hints}" if s.hints else ""}" '
-            f'style="white-space:nowrap">{SIGNS[s.state][0]} {escape(s.exercise.name)}</span>'
+            f'<span title="{s.words}{f", hints: {s.hints}" if s.hints else ""}" '
+            f'style="white-space:nowrap">{SIGNS[s.state][0]} {escape(s.exercise.name)}'
+            f"{'' if s.kept else ' (not kept)'}</span>"
             for s in own
         )
         return (

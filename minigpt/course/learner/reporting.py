@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from minigpt.course.checking.diagnosing import Diagnosis, diagnose
-from minigpt.course.learner.home import record
+from minigpt.course.checking.remarking import BORROWED
+from minigpt.course.learner.home import home, record
 from minigpt.course.learner.keeping import keep
 from minigpt.course.learner.standalone import CannotKeep
 from minigpt.course.lessons import find
@@ -20,6 +21,7 @@ BLOCK = (
     "font:var(--jp-code-font-size,13px)/1.4 var(--jp-code-font-family,monospace);color:inherit;"
     "background:rgba(128,128,128,.12)"
 )
+TOLD = "margin:4px 0;white-space:pre-line"  # several mistakes stand in a line each
 GREEN, ORANGE = "#009E73", "#D55E00"  # Okabe and Ito's: told apart by all, on light and dark
 
 
@@ -74,14 +76,23 @@ def _remember(diagnosis: Diagnosis, obj: Any) -> list[str]:
     """Write down what happened and keep a right answer; return what the learner should know."""
     notes = []
     name, exercise = diagnosis.exercise, find(diagnosis.exercise)
+    details: dict[str, Any] = {}
+    borrows = BORROWED in {remark.mark for remark in diagnosis.remarks}
     try:
         if diagnosis.passed and exercise.keep:
+            if borrows and (home() / f"{name}.py").exists():
+                raise CannotKeep("the one that you kept before stays")
             notes.append(f"{keep(name, obj)}.")
-    except CannotKeep as error:
-        notes.append(f"It was not kept for your own GPT: {error}.")
-    except OSError as error:
-        notes.append(f"It could not be kept for your own GPT: {error}.")
-    details = {"misconception": diagnosis.misconception} if diagnosis.misconception else {}
+    except (CannotKeep, OSError) as error:
+        verb = "was not" if isinstance(error, CannotKeep) else "could not be"
+        notes.append(f"It {verb} kept for your own GPT: {error}.")
+        details["kept"] = False
+    if diagnosis.misconception:
+        details["misconception"] = diagnosis.misconception
+    if len(diagnosis.misconceptions) > 1:
+        details["misconceptions"] = [either[0] for either in diagnosis.misconceptions]
+    if diagnosis.remarks:
+        details["remarks"] = {remark.mark: remark.about for remark in diagnosis.remarks}
     try:
         record("passed" if diagnosis.passed else "failed", name, **details)
     except OSError as error:
@@ -108,7 +119,7 @@ class Report:
         head = f"<strong>{sign} {escape(d.exercise)}: {words}.</strong> "
         parts = [f"<div>{head}{escape(d.message) if d.difference is None else ''}</div>"]
         if d.explanation:
-            parts.append(f'<div style="margin:4px 0">{_with_code(d.explanation)}</div>')
+            parts.append(f'<div style="{TOLD}">{_with_code(d.explanation)}</div>')
         if d.difference:
             parts.append(f'<div style="margin:4px 0">{_with_code(d.difference)}</div>')
         if d.line:

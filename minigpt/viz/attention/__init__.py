@@ -1,4 +1,4 @@
-"""The head explorer, and the map of one pattern.
+"""The head explorer, the map of given patterns, and the map of heads made by hand.
 
 Begin with `reading.py`: what a model shows of itself while it reads.
 """
@@ -6,5 +6,6 @@ Begin with `reading.py`: what a model shows of itself while it reads.
 from minigpt import lazy
 
 __getattr__, __dir__, __all__ = lazy(
-    __name__, {"AttentionExplorer": "explorer", "PatternMap": "pattern_map"}
+    __name__,
+    {"AttentionExplorer": "explorer", "PatternMap": "pattern_map", "ScoreMap": "score_map"},
 )

@@ -10,6 +10,7 @@ function exploring(ui) {
     if (s.colouring === "surprise") ui.set({ panel: "lens" });
     lock(row);
   };
+  if (!has(s, "take out")) return can;
   can.ablate = (heads) => {
     if (!ui.kernel.live) return;
     ui.set({ ablated: heads, panel: "ablation" });
@@ -23,33 +24,54 @@ function exploring(ui) {
 }
 
 function makePrompt(ui) {
-  const element = ui.needsKernel(make("textarea", "ae-prompt", null, "", {
+  const element = make("div");
+  const area = ui.needsKernel(make("textarea", "ae-prompt", element, "", {
     "aria-label": "The text that the model reads", spellcheck: "false",
   }));
-  element.addEventListener("input", () =>
-    ui.kernel.ask("read", { text: element.value }, () => {}, 400));
+  area.addEventListener("input", () =>
+    ui.kernel.ask("read", { text: area.value }, () => {}, 400));
+  ui.failAt(element, "read");
   // No answer may replace what is being typed.
   return part(element, [(s) => [s.text], (s) => {
-    if (!ui.kernel.busy("read")) element.value = s.text;
+    if (!ui.kernel.busy("read")) area.value = s.text;
   }]);
 }
 
-function makeTools(ui, { ablate, toggle }) {
-  const element = make("div", "xp-row ae-tools");
-  const out = ui.needsKernel(button(element, "", () => toggle(ui.state)));
+// Taking heads out, and in the same line what comes of it.
+function makeOuts(ui, { ablate, toggle }) {
+  const element = make("div", "xp-row ae-outs");
+  const out = ui.needsKernel(button(element, "", () => toggle(ui.state), {
+    title: "What this head hands on is set to 0",
+  }));
   ui.needsKernel(button(element, "All heads back", () => ablate([])));
-  const boxes = [
-    ["hide_first", "hide the first token"], ["beside", "rollout beside"],
-    ["as_table", "show as table"],
-  ].map(([name, text]) =>
-    [name, input("checkbox", element, text, (on) => ui.set({ [name]: on }))]);
-  const names = Object.keys(COLOURINGS).map((name) => [name, name]);
-  const colouring = select(element, "colour by", names, (name) => ui.set({ colouring: name }));
+  const effect = make("p", "ae-effect", element, "", { role: "status" });
+  return part(element,
+    [always, (s) => {
+      out.textContent = `Take out layer ${s.layer}, head ${s.head}`;
+      out.setAttribute("aria-pressed", isOut(s, s));
+    }],
+    [(s) => [s.expected, s.without, s.ablated, s.surprisal, s.tokens],
+      (s) => sayEffect(effect, s)]);
+}
+
+// What is shown, and how. [part, trait, its words].
+const BOXES = [
+  ["first token", "hide_first", "hide the first token"], ["rollout", "beside", "rollout beside"],
+  ["table", "as_table", "show as table"],
+];
+const COLOURED = [["attention"], ["surprise", "lens"], ["change", "take out"]];
+
+function makeViews(ui) {
+  const element = make("div", "xp-row");
+  const boxes = BOXES.filter(([name]) => has(ui.state, name)).map(([, trait, text]) =>
+    [trait, input("checkbox", element, text, (on) => ui.set({ [trait]: on }))]);
+  const names = COLOURED.filter(([, name]) => !name || has(ui.state, name));
+  const colouring = select(element, "colour by", names.map(([name]) => [name, name]),
+    (name) => ui.set({ colouring: name }));
+  colouring.parentNode.hidden = names.length < 2;
   return part(element, [always, (s) => {
-    for (const [name, box] of boxes) box.checked = s[name];
+    for (const [trait, box] of boxes) box.checked = s[trait];
     colouring.value = s.colouring;
-    out.textContent = `Take out layer ${s.layer}, head ${s.head}`;
-    out.setAttribute("aria-pressed", isOut(s, s));
   }]);
 }
 
@@ -58,19 +80,26 @@ function makeNotice() {
   return part(element, [(s) => [s.notice], (s) => { element.textContent = s.notice; }]);
 }
 
-// All of it as a table.
+// All of it as a table: [part, heading, what stands there of token i].
+const SHEET = [
+  [null, "token", (s, i) => i],
+  [null, "text", (s, i) => cut(s.tokens[i], 40)],
+  [null, "weight", (s, i) => shareOf(s, s.looks, i)],
+  ["rollout", "rollout", (s, i) => shareOf(s, weightsOf(s, null), i)],
+  ["lens", "nats", (s, i) => (i ? fixed(s.surprises.nats[i]) : "–")],
+  ["take out", "change", (s, i) => (s.surprises.changes[i] ? signed(s.surprises.changes[i]) : "–")],
+];
+const shareOf = (s, all, i) =>
+  (i > s.at.row || (s.hide_first && i === 0) ? "hidden" : `${fixed(100 * all[i], 1)} %`);
+
 function makeSheet() {
   const element = make("div", "xp-scroll ae-sheet", null, "", { tabindex: 0 });
   return part(element, [(s) => [s.looks, s.tokens, s.surprises], (s) => {
-    const { at, looks, surprises: { nats, changes } } = s;
-    const flow = weightsOf(s, null);
-    const share = (all, i) =>
-      (i > at.row || (s.hide_first && i === 0) ? "hidden" : `${(100 * all[i]).toFixed(1)} %`);
+    const columns = SHEET.filter(([name]) => !name || has(s, name));
     element.replaceChildren();
-    tabulate(element, `${nameOf(at)}: where token ${at.row} looks`,
-      ["token", "text", "weight", "rollout", "nats", "change"],
-      s.tokens.map((name, i) => [i, cut(name, 40), share(looks, i), share(flow, i),
-        i ? nats[i].toFixed(2) : "–", changes[i] ? signed(changes[i]) : "–"]));
+    tabulate(element, `${nameOf(s.at)}: where token ${s.at.row} looks`,
+      columns.map(([, heading]) => heading),
+      s.tokens.map((_, i) => columns.map(([, , cell]) => cell(s, i))));
   }]);
 }
 
@@ -88,28 +117,38 @@ function makeQuestions({ kernel }) {
     [(s) => [rowKey(s), s.weights], askRow]));
 }
 
+// The parts from left to right, those that are wanted.
+function makeMiddle(ui, can) {
+  const { state: s } = ui;
+  const wanted = [
+    ["patterns", () => makeGrid(ui, can)],
+    ["patterns", () => makeMap(ui, can, "One head")],
+    ["rollout", () => when((now) => now.beside, makeMap(ui, can, "Rollout", true))],
+    ["lines", () => makeLines(ui, can)],
+    [null, () => makeReadout(ui)],
+    ["scores", () => makeList(ui, can)],
+    [has(s, "lens") ? "lens" : "take out", () => makePanel(ui)],
+  ];
+  return wanted.filter(([name]) => !name || has(s, name)).map(([, build]) => build());
+}
+
 function render(context) {
   const ui = start(context, "ae", "Attention explorer");
   const can = exploring(ui);
-  const [prompt, tools, notice, text] = [
-    makePrompt(ui), makeTools(ui, can), makeNotice(), makeText(can),
-  ];
+  const tools = [...(can.toggle ? [makeOuts(ui, can)] : []), makeViews(ui)];
+  ui.failAt(tools[0].element, "ablate", "exact", "layer");
+  const top = [makePrompt(ui), makeNotice(), makeText(can), boxed("ae-tools", ...tools)];
+  const middle = makeMiddle(ui, can);
   const sheet = when((s) => s.as_table, makeSheet());
-  const maps = [
-    makeMap(ui, can, "One head"), when((s) => s.beside, makeMap(ui, can, "Rollout", true)),
-  ];
-  const lines = makeLines(ui, can);
-  const middle = [
-    makeGrid(ui, can), ...maps, lines, makeReadout(ui), makeList(ui, can), makePanel(ui),
-  ];
   const box = make("div", "ae-middle");
   box.append(...middle.map(({ element }) => element));
-  ui.root.append(...[prompt, tools, notice, text].map(({ element }) => element), box, sheet.element);
+  ui.root.append(...top.map(({ element }) => element), box, sheet.element);
   const surprises = follows("surprises", (s) => [s.surprisal, s.without], surprisesOf);
-  return ui.open(...makeView(ui), surprises, prompt, tools, notice, text,
-    ...middle.filter((part) => part !== lines), sheet,
-    lines, // scrolls, and so needs a layout: once all that changes the page is done
-    makeQuestions(ui));
+  // The lines scroll, and so need a layout: once all that changes the page is done.
+  const scrolls = ({ element }) => element.classList.contains("ae-lines-box");
+  const last = middle.filter(scrolls);
+  return ui.open(...makeView(ui), surprises, ...top, ...middle.filter((each) => !scrolls(each)),
+    sheet, ...last, makeQuestions(ui));
 }
 
 export default { render };

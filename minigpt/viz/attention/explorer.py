@@ -17,9 +17,10 @@ from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.attention.figure import heads_picture
-from minigpt.viz.attention.parts import PARTS
+from minigpt.viz.attention.parts import CAN_BE_SHOWN, PARTS, check_parts
 from minigpt.viz.attention.reading import Reading
 from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.labels import signed
 
 HERE = Path(__file__).parent
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
@@ -39,12 +40,15 @@ class AttentionExplorer(Explorer):
     `layer`, `head` and `row` (the token that looks; negative counts from the end) are where it
     starts; they follow what you choose, and can be set. `read` and `ablate` do what the controls
     do. Special tokens in the text, such as <|endoftext|>, count as one token.
-    Raises ValueError for an empty text, or a layer, head or row that is not there.
+    `parts` names what is there beside the text, all of it or less: "patterns", "lines",
+    "take out", "lens", "scores", "rollout", "first token", "table".
+    Raises ValueError for an empty text, or a layer, head, row or part that is not there.
     """
 
     _esm = script(*PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "explorer")))
     _css = style(HERE / "parts.css", HERE / "explorer.css")
 
+    parts = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of CAN_BE_SHOWN
     # The text, as the model reads it.
     text = traitlets.Unicode().tag(sync=True)
     notice = traitlets.Unicode().tag(sync=True)
@@ -87,10 +91,11 @@ class AttentionExplorer(Explorer):
         layer: int = 0,
         head: int = 0,
         row: int = -1,
+        parts: Iterable[str] = tuple(CAN_BE_SHOWN),
     ) -> None:
-        self._model, self._tokenizer = model, tokenizer
+        self._model, self._tokenizer, self._parts = model, tokenizer, check_parts(parts)
         self._start(text, layer, head, row)
-        super().__init__(**self._all_of_it())
+        super().__init__(parts=self._parts, **self._all_of_it())
 
     def _start(self, text: str, layer: int, head: int, row: int) -> None:
         """Read the text, and make sure that layer, head and row are there."""
@@ -134,6 +139,8 @@ class AttentionExplorer(Explorer):
         }
 
     def _scores(self, random_text: bool) -> dict:
+        if "scores" not in self._parts:
+            return {}  # no list, and no badges
         scores = self._reading.scores(random_text)
         return {
             name: [None if math.isnan(score) else score for score in values.flatten().tolist()]
@@ -230,7 +237,7 @@ class AttentionExplorer(Explorer):
             change = sum(self.without["surprisal"]) - sum(self.surprisal)
             words += (
                 f" Without {len(self.ablated)} of the heads the loss changes by "
-                f"{change / len(self.surprisal):+.3f} nats per token."
+                f"{signed(change / len(self.surprisal))} nats per token."
             )
         return words
 

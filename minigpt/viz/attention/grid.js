@@ -51,7 +51,8 @@ function makeGrid({ state }, { choose, point, toggle }) {
     heads.forEach((_, i) => {
       const start = ((s.hide_first ? layers * count : 0) + i) * side * side;
       const cell = (row, column) => all[start + row * side + column];
-      paint(atlas, side, cell, T <= side && s.hide_first, side, spotOf(s, i));
+      paint(atlas, side, cell, side,
+        { open: s.open, hideFirst: T <= side && s.hide_first, ...spotOf(s, i) });
     });
   }
 

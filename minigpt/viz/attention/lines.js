@@ -18,7 +18,7 @@ function strokeAll(pen, s, [soft, mark]) {
   const cell = patternOf(s, s.at.layer, s.at.head);
   const T = s.shape[2];
   for (let row = 0; row < T && T <= 64; row++) {
-    for (let column = 0; column <= row; column++) {
+    for (let column = 0; column < seenOf(s, row); column++) {
       const weight = cell(row, column) / 255;
       if (weight > 0.1) stroke(pen, row, column, weight, soft, 2);
     }
@@ -47,6 +47,7 @@ function makeLines(ui, { point, lock }) {
     [left, right].forEach((box) => box.replaceChildren());
     names(right);
     names(left).forEach((line, row) => {
+      line.dataset.row = row;
       line.addEventListener("pointerenter", () => point({ row }));
       line.addEventListener("click", () => lock(row));
     });
@@ -56,16 +57,18 @@ function makeLines(ui, { point, lock }) {
   }
 
   function reveal(s) {
-    if (s.hover.row !== undefined) return;
+    // What is pointed at in here must stay under the pointer.
+    if (s.hover.row !== undefined && scroll.matches(":hover")) return;
     const [line, room] = [s.at.row * LINE, height - LINE];
     if (Math.abs(line - s.top - room / 2) <= room / 2) return;
     s.top = clamp(line - room / 2, 0, LINE * s.shape[2] - height);
   }
 
-  function mark({ at, looks }) {
+  function mark(s) {
+    const { at, looks } = s;
     [...left.children].forEach((line, i) => line.classList.toggle("ae-chosen", i === at.row));
     [...right.children].forEach((line, i) => {
-      line.classList.toggle("ae-future", i > at.row);
+      line.classList.toggle("ae-future", i >= seenOf(s, at.row));
       if (looks[i] >= 0.03) line.dataset.note = percent(looks[i]);
       else delete line.dataset.note;
     });
@@ -84,7 +87,7 @@ function makeLines(ui, { point, lock }) {
 
   return part(element,
     [(s) => [s.tokens, s.shape], build],
-    [(s) => [s.at.row, s.row, s.shape], reveal],
+    [(s) => [s.at.row, s.row, s.locked, s.shape], reveal],
     [(s) => [s.looks, s.tokens], mark],
     [(s) => [s.looks, s.weights, s.top, s.theme], draw],
     [(s) => [s.top, s.laidOut], (s) => { scroll.scrollTop = s.top; }]);

@@ -6,6 +6,7 @@ function makeList(ui, { choose, point, toggle }) {
   const scoredOn = ui.needsKernel(select(element, "on", [
     ["", "this text"], ["random", "random tokens said twice"],
   ], (value) => ui.kernel.ask("scores", { random_text: value === "random" }, () => {}, 0)));
+  ui.failAt(element, "scores");
   const listed = make("div", "xp-scroll", element);
 
   const heading = (name, title) => (cell) => {
@@ -24,7 +25,7 @@ function makeList(ui, { choose, point, toggle }) {
   };
 
   const scoreCell = (name, value) => (cell) => {
-    cell.textContent = value?.toFixed(2) ?? "–";
+    cell.textContent = Number.isFinite(value) ? fixed(value) : "–";
     if (value >= CLEAR) make("span", "ae-badge-inline", cell, BADGES[name]);
   };
 
@@ -39,7 +40,7 @@ function makeList(ui, { choose, point, toggle }) {
       order.map((i) => [headCell(i), ...names.map((name) => scoreCell(name, scores[name][i]))]));
     table.addEventListener("pointerleave", () => point({}));
     table.addEventListener("keydown", ({ key, target }) => {
-      if (key === "x" && target.dataset.index) toggle(spotOf(state, target.dataset.index));
+      if (key === "x" && target.dataset.index) toggle?.(spotOf(state, target.dataset.index));
     });
     const buttons = [...table.querySelectorAll("tbody button")];
     rove(table.tBodies[0], buttons, 1, (i) => buttons[i].click());

@@ -51,13 +51,14 @@ function makeLegend() {
 }
 
 // Numbers in the cells, where there is room.
-function writeNumbers(canvas, T, cell, hideFirst, sharp) {
+function writeNumbers(canvas, s, cell, sharp) {
   const pen = canvas.getContext("2d");
+  const T = s.shape[2];
   const step = canvas.width / T;
   pen.font = `${Math.min(12 * sharp, step / 2.4)}px sans-serif`;
   [pen.textAlign, pen.textBaseline] = ["center", "middle"];
   for (let row = 0; row < T; row++) {
-    for (let column = hideFirst ? 1 : 0; column <= row; column++) {
+    for (let column = s.hide_first ? 1 : 0; column < seenOf(s, row); column++) {
       const weight = cell(row, column) / 255;
       pen.fillStyle = ink(weight);
       pen.fillText(Math.round(100 * weight), (column + 0.5) * step, (row + 0.5) * step);
@@ -72,9 +73,11 @@ function sayCell(caption, s, head) {
   if (column !== undefined) {
     caption.append(`token ${row} → ${column} `);
     token(caption, cut(s.tokens[column], 20));
-    const share = (100 * weightsOf(s, head)[column]).toFixed(1);
-    caption.append(column > row ? ": hidden, the future. " : `: ${share} %. `);
-  } else if (!s.hide_first) caption.append("Hatched: hidden, the future.");
+    const hidden = column >= seenOf(s, row);
+    const share = hidden ? "" : fixed(100 * weightsOf(s, head)[column], 1);
+    caption.append(hidden ? ": hidden, the future. " : `: ${share} %. `);
+    if (s.sayScore && !hidden) caption.append(s.sayScore(s, { row, column }));
+  } else if (!s.hide_first && !s.open) caption.append("Hatched: hidden, the future.");
   if (s.hide_first) {
     const mass = percent(patternOf(s, layer, head, false)(row, 0) / 255);
     caption.append(`Hidden: the first token, which had ${mass} of this row.`);
@@ -111,8 +114,8 @@ function makeMap(ui, can, title, isRollout = false) {
     const sharp = Math.max(1, Math.round(devicePixelRatio));
     canvas.width = canvas.height = pixels * sharp;
     const pattern = patternOf(s, s.at.layer, headOf(s));
-    paint(canvas, T, pattern, s.hide_first, canvas.width);
-    if (T <= NUMBERED) writeNumbers(canvas, T, pattern, s.hide_first, sharp);
+    paint(canvas, T, pattern, canvas.width, { open: s.open, hideFirst: s.hide_first });
+    if (T <= NUMBERED) writeNumbers(canvas, s, pattern, sharp);
   }
 
   function say(s) {
@@ -120,6 +123,7 @@ function makeMap(ui, can, title, isRollout = false) {
       : shownName(s) + (isOut(s, s.at) ? " (taken out)" : "");
     const { column } = s.hover;
     square.style.setProperty("--row", s.at.row);
+    square.style.setProperty("--seen", seenOf(s, s.at.row));
     square.style.setProperty("--column", column);
     cell.hidden = column === undefined;
     caption.textContent = "";
@@ -129,6 +133,6 @@ function makeMap(ui, can, title, isRollout = false) {
 
   return part(element,
     [(s) => [s.tokens], label],
-    [(s) => [s.shape, s.at.layer, headOf(s), s.hide_first, s.weights, s.held, s.beside], draw],
+    [(s) => [s.shape, s.at.layer, headOf(s), s.hide_first, s.weights, s.open, s.held, s.beside], draw],
     [(s) => [s.at, s.hover, s.looks, s.ablated], say]);
 }

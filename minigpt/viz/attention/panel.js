@@ -36,21 +36,41 @@ function makeLens() {
   }]);
 }
 
+const mean = (nats) => nats.reduce((sum, x) => sum + x, 0) / Math.max(nats.length, 1);
+
 // What the loss was, and what it is without the heads that are out.
 function sayLoss({ ablated, without, surprisal }) {
   if (!ablated.length) return "All heads are in place: x takes one out.";
   if (String(without.heads) !== String(ablated)) return "…";
-  const mean = (nats) => nats.reduce((sum, x) => sum + x, 0) / Math.max(nats.length, 1);
   const [before, now] = [mean(surprisal), mean(without.surprisal)];
   const names = without.heads.map(([l, h]) => `${l}.${h}`).join(", ");
-  return `Without ${cut(names, 80)}: the loss goes from ${before.toFixed(3)} to ${now.toFixed(3)} `
+  return `Without ${cut(names, 80)}: the loss goes from ${fixed(before, 3)} to ${fixed(now, 3)} `
     + `nats per token, ${signed(now - before, 3)}.`;
+}
+
+// The same in one line, with the likeliest next token before and now.
+function sayEffect(line, s) {
+  const { row, tokens, shares: [before, now] } = s.expected;
+  const said = String(s.without.heads) === String(s.ablated);
+  line.textContent = !s.ablated.length ? "All heads are in place." : said ? "" : "…";
+  if (!s.ablated.length || !said || !now) return;
+  const [loss, after] = [mean(s.surprisal), mean(s.without.surprisal)];
+  const best = now.indexOf(Math.max(...now));
+  line.append(`Loss ${fixed(loss, 3)} → ${fixed(after, 3)} (${signed(after - loss, 3)}). After token ${row}, `);
+  token(line, cut(s.tokens[row], 20));
+  line.append(": ");
+  token(line, cut(tokens[0], 20));
+  line.append(` ${percent(before[0])} → ${percent(now[0])}`);
+  if (best === 0) return;
+  line.append(", now ");
+  token(line, cut(tokens[best], 20));
+  line.append(` ${percent(now[best])}`);
 }
 
 const bar = (share, kind) => (cell) => {
   cell.className = `ae-share ae-${kind}`;
   cell.style.setProperty("--share", share);
-  cell.textContent = `${(100 * share).toFixed(1)} %`;
+  cell.textContent = `${fixed(100 * share, 1)} %`;
 };
 
 function makeBars() {
@@ -66,24 +86,25 @@ function makeBars() {
   }]);
 }
 
-// The two of them, one at a time.
+// The two of them, one at a time; a single one needs no tabs.
 function makePanel(ui) {
   const element = make("section", "ae-panel");
   const tabs = make("div", "xp-row", element);
   const body = make("div", "", element);
   const views = [
-    ["lens", "Logit lens", makeLens()], ["ablation", "Without the heads", makeBars()],
-  ].map(([name, title, view]) =>
-    ({ name, view, tab: button(tabs, title, () => ui.set({ panel: name })) }));
+    ["lens", "lens", "Logit lens", makeLens],
+    ["take out", "ablation", "Without the heads", makeBars],
+  ].filter(([part]) => has(ui.state, part)).map(([, name, title, build]) =>
+    ({ name, view: build(), tab: button(tabs, title, () => ui.set({ panel: name })) }));
+  tabs.hidden = views.length < 2;
   return {
     element,
     show(s) {
-      for (const { name, view, tab } of views) {
-        tab.setAttribute("aria-pressed", name === s.panel);
-        if (name !== s.panel) continue;
-        if (body.firstChild !== view.element) body.replaceChildren(view.element);
-        view.show(s);
-      }
+      const shown = views.find(({ name }) => name === s.panel) ?? views[0];
+      for (const each of views) each.tab.setAttribute("aria-pressed", each === shown);
+      const { view } = shown;
+      if (body.firstChild !== view.element) body.replaceChildren(view.element);
+      view.show(s);
     },
   };
 }

@@ -20,6 +20,7 @@ function plainState(model) {
   return {
     weights: trianglesOf(model), held: [0, layers], hide_first: false,
     thumbnails: model.get("weights"), side: T,
+    parts: ["patterns", "lines"],
     only: layers * heads > 1 ? null : "The pattern",
     colouring: "attention", surprisal: [], surprises: {}, scores: {}, ablated: [],
   };

@@ -3,6 +3,7 @@
 // pointer) and `exact` (a row of a head as Python has it). What follows from these stands in `at`
 // (layer, head, row: what is shown) and `looks` (the weights of that row).
 
+const has = (s, part) => s.parts.includes(part); // whether that part is there
 const spotOf = (s, i) => ({ layer: Math.floor(i / s.shape[1]), head: i % s.shape[1] });
 const indexOf = (s, { layer, head }) => layer * s.shape[1] + head;
 const isHeld = (s, layer) => layer >= s.held[0] && layer < s.held[0] + s.held[1];
@@ -17,9 +18,13 @@ function shownPlace(s) {
   return { layer, head, row: s.locked ? s.row : hover.row ?? s.row };
 }
 
+// How many tokens a row can look at; without a mask the future too.
+const seenOf = (s, row) => (s.open ? s.shape[2] : row + 1);
+
 // A pattern, in bytes, by row and column; head null is the rollout to that layer.
 function patternOf(s, layer, head, hidden = s.hide_first) {
   const [, heads, T] = s.shape;
+  if (s.exactly) return (row, column) => s.weights[(head * T + row) * T + column];
   const bytes = bytesOf(s[(head === null ? "rollout" : "weights") + (hidden ? "_hidden" : "")]);
   const first = layer - s.held[0];
   const start = ((head === null ? first : first * heads + head) * T * (T + 1)) / 2;
@@ -27,11 +32,13 @@ function patternOf(s, layer, head, hidden = s.hide_first) {
 }
 
 const rowKey = ({ at, hide_first, text }) => [at.layer, at.head, at.row, hide_first, text].join();
-const isExact = (s) => s.exact?.key === rowKey(s) && s.exact.of === s.weights;
+const isExact = (s) => s.exactly || s.exact?.key === rowKey(s) && s.exact.of === s.weights;
 
 // The weights of the row that is shown, 0 to 1: Python's own once they have come.
 function weightsOf(s, head = s.at.head) {
   const { layer, row } = s.at;
+  const T = s.shape[2];
+  if (s.exactly) return s.exactly.subarray((head * T + row) * T).subarray(0, seenOf(s, row));
   if (head !== null && isExact(s)) return s.exact.weights;
   if (!isHeld(s, layer)) return Array.from({ length: row + 1 }, () => 0);
   const cell = patternOf(s, layer, head);
@@ -81,14 +88,15 @@ function makeBox(title, className) {
   return box;
 }
 
-// Draw a pattern, `size` pixels a side. What is hidden stays transparent: hatching shows.
-function paint(canvas, T, cell, hideFirst, size, { layer, head } = { layer: 0, head: 0 }) {
+// Draw a pattern, `size` pixels a side, at the place of a layer and head. What is hidden stays
+// transparent: hatching shows.
+function paint(canvas, T, cell, size, { open, hideFirst, layer = 0, head = 0 }) {
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(size, size);
   const pixels = new Uint32Array(image.data.buffer);
   const index = Array.from({ length: size }, (_, i) => Math.floor((i * T) / size));
   index.forEach((row, i) => index.forEach((column, j) => {
-    if (column > row || (hideFirst && column === 0)) return;
+    if ((column > row && !open) || (hideFirst && column === 0)) return;
     pixels[i * size + j] = PIXELS[cell(row, column)];
   }));
   pen.putImageData(image, head * size, layer * size);

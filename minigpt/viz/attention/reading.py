@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from minigpt.interpret import (
 from minigpt.interpret.patterns import pack_patterns
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels, token_labels
 
 MOST_WEIGHTS = 250_000_000  # of all patterns together: 1 GB
@@ -65,6 +67,7 @@ def patterns_of(reading: Reading) -> Tensor:
     They can take a gigabyte, and a widget lives as long as its kernel: a cell that is run again and
     again must not keep those of every run. What was let go is read again when it is asked for.
     """
+    reading.check_unchanged()
     return attention_patterns(reading.model, reading.idx)[:, 0].float().cpu()
 
 
@@ -72,10 +75,12 @@ class Reading:
     """A text as a model reads it: tokens, every pattern, and the residual stream.
 
     A text that is too long is cut; `notice` says so. Raises ValueError for an empty text, for
-    tokens that the model does not know, and for a model that has gone wrong.
+    tokens that the model does not know, for a model that has gone wrong, and for a model or
+    tokenizer of another library.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, text: str) -> None:
+        check_pair(model, tokenizer)
         ids = tokenizer.encode(text, allowed_special=frozenset(tokenizer.special_tokens))
         if not ids:
             raise ValueError("the text is empty; give at least one word to read")
@@ -85,10 +90,22 @@ class Reading:
         self.model, self.tokenizer, self.ids = model, tokenizer, ids[:most]
         self.labels = token_labels(tokenizer, self.ids)
         self.idx = torch.tensor([self.ids], device=model.device)
+        self._modules = {name: ref(module) for name, module in model.named_modules()}
         self.stream = residual_stream(model, self.idx)[:, 0]  # (L + 1, T, C)
         logits = logit_lens(model, self.stream[-1, -1])
         if not (self.stream.isfinite().all() and logits.isfinite().all()):
             raise ValueError("the model's logits are not all finite numbers; did training diverge?")
+
+    def check_unchanged(self) -> None:
+        """Raise ValueError if a part of the model is another one than when the text was read."""
+        now = dict(self.model.named_modules())
+        for name, module in self._modules.items():
+            if now.get(name) is not module():
+                raise ValueError(
+                    f"the model is not what it was when it read this text: {name} is another one "
+                    "now. Run the cell that shows this again, or give it a copy to keep: "
+                    "copy.deepcopy(model)"
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -122,6 +139,7 @@ class Reading:
         """Score every head by each detector, on this text or on random tokens said twice."""
         if not random_text:
             return head_scores(self.patterns, torch.tensor(self.ids))
+        self.check_unchanged()
         config, generator = self.model.config, torch.Generator().manual_seed(0)
         length = min(PROBE, config.block_size // 2)
         ids = repeated_tokens(config.vocab_size, length, generator)
@@ -136,6 +154,7 @@ class Reading:
 
     def stream_without(self, heads: Iterable[tuple[int, int]]) -> Tensor:
         """Return the final residual stream (T, C) of the model without these heads."""
+        self.check_unchanged()
         with ablated(self.model, heads):
             return residual_stream(self.model, self.idx)[-1, 0]
 

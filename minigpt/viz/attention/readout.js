@@ -12,7 +12,7 @@ function addBar(list, s, i) {
   const bar = make("span", "ae-bar", line);
   bar.style.width = `${60 * weight}px`;
   bar.style.background = css(weight);
-  const exactly = isExact(s) ? `${(100 * weight).toFixed(2)} %` : percent(weight);
+  const exactly = isExact(s) ? `${fixed(100 * weight)} %` : percent(weight);
   make("span", "ae-number", line, exactly);
   token(line, cut(s.tokens[i], 14));
   make("span", "xp-soft", line, `token ${i}`);
@@ -33,8 +33,8 @@ function makeReadout(ui) {
       make("p", "", element, isHeld(s, at.layer) ? "nothing: all of it is hidden." : "…");
     }
     const nats = s.surprisal[at.row - 1];
-    if (nats !== undefined) make("p", "xp-soft", element,
-      `Its surprise: ${nats.toFixed(2)} nats, ${percent(Math.exp(-nats))} expected.`);
+    if (nats !== undefined && has(s, "lens")) make("p", "xp-soft", element,
+      `Its surprise: ${fixed(nats)} nats, ${percent(Math.exp(-nats))} expected.`);
     const told = best.slice(0, 3).map((i) => `${s.tokens[i]} ${percent(looks[i])}`);
     ui.say(`${first.textContent}: ${told.join(", ")}`);
   }]);

@@ -10,7 +10,7 @@ function surprisesOf(s) {
 // What colours a token: how strongly, the figure above it, and the direction of a change.
 const COLOURINGS = {
   attention: ({ looks }, i) => [Math.sqrt(looks[i] ?? 0), percent(looks[i] ?? 0), ""],
-  surprise: ({ surprises: { nats } }, i) => [nats[i] / 8, nats[i].toFixed(1), ""],
+  surprise: ({ surprises: { nats } }, i) => [nats[i] / 8, fixed(nats[i], 1), ""],
   change: ({ surprises: { changes } }, i) =>
     [Math.abs(changes[i]) / 2, signed(changes[i]), changes[i] > 0 ? "up" : "down"],
 };
@@ -29,6 +29,7 @@ function makeText({ choose, point, lock, lockKeys }) {
     spans = tokens.map((name, row) => {
       const span = make("bdi", "ae-token xp-code", element, cut(name), { role: "option" });
       if (name.includes("⏎")) make("br", "", element);
+      span.dataset.row = row;
       span.addEventListener("pointerenter", () => point({ row }));
       span.addEventListener("click", () => lock(row));
       return span;
@@ -45,7 +46,7 @@ function makeText({ choose, point, lock, lockKeys }) {
       span.dataset.kind = kind;
       span.classList.toggle("ae-strong", strength > 0.53 && !kind);
       span.classList.toggle("ae-chosen", i === s.at.row);
-      span.classList.toggle("xp-hatched", s.colouring === "attention" && i > s.at.row);
+      span.classList.toggle("xp-hatched", s.colouring === "attention" && i >= seenOf(s, s.at.row));
       span.setAttribute("aria-selected", i === s.at.row);
       const worth = strength >= 0.22 && room >= 4;
       room = (worth ? 0 : room) + span.textContent.length;

@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "Explorer": "explorer",
+        "check_pair": "inputs",
+        "check_tokenizer": "inputs",
         "coloured_tokens": "tables",
         "table": "tables",
         "token_labels": "labels",

@@ -69,10 +69,10 @@ function connect(model, life, changed, { fail, save }) {
     const { tell } = lane.flying;
     lane.flying = null;
     if (lane.next) send(message.kind);
-    else if (message.error) fail(message.error);
+    else if (message.error) fail(message.error, message.kind);
     else {
       message.bytes.forEach((name, i) => { message.answer[name] = buffers[i]; });
-      fail("");
+      fail("", message.kind);
       tell(message.answer);
     }
     changed();
@@ -120,6 +120,8 @@ function start({ model, el }, className, description, draw = () => {}) {
   const { bar, busy, alone, problem } = makeStateBar();
   const spoken = make("div", "xp-spoken", root, "", { "aria-live": "polite" });
   const needy = new Set();
+  const places = new Map(); // kind -> where its errors stand
+  let failed;
   const life = lifetime();
   const ui = { root, life, state: stateOf(model) };
   let parts = [];
@@ -149,7 +151,15 @@ function start({ model, el }, className, description, draw = () => {}) {
   const speak = life.later((sentence) => { spoken.textContent = sentence; });
   // For screen readers, once the changes pause.
   ui.say = (sentence) => speak(300, sentence);
-  ui.fail = (text) => { problem.textContent = cut(text, 400); };
+  // An error stands beside what asked: at the end of `node`, for questions of these kinds.
+  ui.failAt = (node, ...kinds) => kinds.forEach((kind) => places.set(kind, node));
+  // It stays until that kind of question is answered, or another fails.
+  ui.fail = (text, kind) => {
+    if (!text && kind !== failed) return;
+    failed = kind;
+    (places.get(kind) ?? bar).append(problem);
+    problem.textContent = cut(text, 400);
+  };
   // A control of no use without Python.
   ui.needsKernel = (control) => {
     needy.add(control);

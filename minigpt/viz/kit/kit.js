@@ -23,7 +23,12 @@ const PIXELS = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const percent = (share) => `${share > 0 && share < 0.005 ? "<1" : Math.round(100 * share)} %`;
-const signed = (x, digits = 2) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}`;
+// A number with so many digits; what they round to 0 has no sign: no "-0.00".
+const fixed = (x, digits = 2) => x.toFixed(digits).replace(/^-(?=[0.]*$)/, "");
+const signed = (x, digits = 2) => {
+  const size = fixed(Math.abs(x), digits);
+  return `${Number(size) ? (x < 0 ? "−" : "+") : ""}${size}`;
+};
 const cut = (text, most = 60) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 

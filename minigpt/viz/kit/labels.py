@@ -21,6 +21,16 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Write a change; one that rounds to 0 has no sign.
+
+    >>> signed(0.25), signed(-1.5), signed(-0.0004)
+    ('+0.250', '-1.500', '0.000')
+    """
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
 def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
     """Return a readable label for each token; part of a character is shown as its bytes."""
     pieces = [tokenizer.token_bytes(int(i)) for i in ids]

@@ -60,6 +60,7 @@ def table(values, columns: Sequence[str], rows: Sequence[str] | None = None) -> 
 def written(column: Sequence) -> list[str]:
     """Write the values of a column: with two digits, unless all of them are whole."""
     if all(isinstance(value, float) for value in column):
+        column = [abs(value) if round(value, 2) == 0 else value for value in column]  # no "-0.00"
         whole = all(value % 1 == 0 for value in column)
         return [f"{value:,.0f}" if whole else f"{value:,.2f}" for value in column]
     return [f"{value:,}" if type(value) in (int, float) else str(value) for value in column]

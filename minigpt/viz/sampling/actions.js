@@ -45,6 +45,7 @@ function makeWriting(parent, ui, ask) {
 
 function makeActions(ui, { ask }) {
   const element = make("div", "xp-row sx-actions");
+  ui.failAt(element, "sample", "write", "undo");
   makeSampling(element, ui, ask);
   const seed = makeSeed(element, ui);
   makeWriting(element, ui, ask);

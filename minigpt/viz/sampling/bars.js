@@ -96,7 +96,7 @@ function makeTokenTable(labels) {
       ["token", "id", "logit", "before", "drawn from", "kept"],
       places.map((place) => [
         (cell) => token(cell, nameAt(place)),
-        order[place], floats[order[place]].toFixed(2),
+        order[place], fixed(floats[order[place]]),
         share(probabilities[place], 2), share(drawn(place), 2), place < kept ? "yes" : "no",
       ]),
     );
@@ -106,6 +106,7 @@ function makeTokenTable(labels) {
 function makeNext(ui, can) {
   const { labels } = ui.state;
   const element = make("section", "sx-next");
+  ui.failAt(element, "pick");
   const head = make("div", "xp-row", element);
   make("h3", "xp-title", head, "Next token");
   make("span", "xp-soft", head, "click one to choose it");

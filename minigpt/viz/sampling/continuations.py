@@ -17,6 +17,7 @@ from minigpt.sampling import (
     top_p_filter,
 )
 from minigpt.tokenizer import Tokenizer
+from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels
 from minigpt.viz.sampling.token_tree import TokenTree
 
@@ -51,6 +52,7 @@ class Continuations:
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, prompt: str) -> None:
+        check_pair(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer
         self.past: list[tuple[str, TokenTree]] = []  # changes by name, and what was before them
         self._next_logits = lru_cache(maxsize=64)(self._run)  # going back must not wait

@@ -42,7 +42,7 @@ function makeSetting(ui, { name, text, slider, number, place, value, within, off
     // Several places may stand for one setting: then the slider stays where it is.
     if (value(Number(range.value), V) !== chosen) range.value = place(chosen, V);
     range.setAttribute("aria-valuetext", chosen ?? off);
-    if (!typed.matches(":focus")) typed.value = chosen === null ? "" : Number(chosen.toFixed(4));
+    if (!typed.matches(":focus")) typed.value = chosen === null ? "" : Number(fixed(chosen, 4));
   }]);
 }
 

@@ -14,9 +14,9 @@ const FLOOR = up(0);
 function lineOf(across, sums, from, to) {
   let path = "";
   for (let rank = from; ; rank = Math.min(to, Math.max(rank + 1, Math.floor(rank * 1.03)))) {
-    const [start, level] = [across(rank - 0.5).toFixed(1), up(sums[rank - 1]).toFixed(1)];
+    const [start, level] = [fixed(across(rank - 0.5), 1), fixed(up(sums[rank - 1]), 1)];
     path += `${path ? "L" : "M"}${start} ${level}`;
-    if (rank < 40 || rank === to) path += `H${across(rank + 0.5).toFixed(1)}`;
+    if (rank < 40 || rank === to) path += `H${fixed(across(rank + 0.5), 1)}`;
     if (rank === to) return path;
   }
 }

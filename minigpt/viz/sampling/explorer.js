@@ -18,11 +18,11 @@ function sampling(ui) {
 }
 
 function factsOf({ kept, V, mass, before, after }) {
-  const equal = (nats) => Math.exp(nats).toFixed(1);
+  const equal = (nats) => fixed(Math.exp(nats), 1);
   return [
     ["kept", `${count(kept)} of ${count(V)} tokens`],
     ["their probability", share(mass)],
-    ["entropy", `${after.toFixed(2)} nats; ${before.toFixed(2)} before the filters`],
+    ["entropy", `${fixed(after)} nats; ${fixed(before)} before the filters`],
     ["as many as", `${equal(after)} equally likely tokens; ${equal(before)} before`],
   ];
 }
@@ -62,7 +62,7 @@ function render(context) {
   const parts = [
     makePrompt(ui, can), makeControls(ui),
     boxed("sx-main", makeNext(ui, can), boxed("sx-side", makeCuts(), makeFacts())),
-    makeActions(ui, can), makeTree(can),
+    makeActions(ui, can), makeTree(ui, can),
   ];
   ui.root.append(...parts.map(({ element }) => element));
   return ui.open(...nextToken(), ...parts, makeSpeech(ui));

@@ -13,6 +13,7 @@ function makePrompt(ui, { ask }) {
   area.addEventListener("input", () => send(400));
   area.addEventListener("change", () => waits() && send(0)); // on to the next control
   ui.needsKernel(area);
+  ui.failAt(element, "prompt");
   const box = { role: "group", "aria-label": "Text so far" };
   const text = make("div", "sx-text", element, undefined, box);
   const note = make("div", "xp-soft", element);

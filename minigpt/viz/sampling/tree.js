@@ -1,8 +1,9 @@
 // The tree of all that was tried. A line of chips runs on until it branches; each branch is then a
 // line of its own.
 
-function makeTree({ go }) {
+function makeTree(ui, { go }) {
   const element = make("div");
+  ui.failAt(element, "go");
   const head = make("div", "xp-row", element);
   make("h3", "xp-title", head, "Tried so far");
   const sum = make("span", "xp-soft", head);
@@ -76,7 +77,7 @@ function inWords(path, nodes) {
   }
   const nats = path.reduce((sum, at) => sum - Math.log(nodes[at].share), 0);
   return `${count(tokens)} ${tokens === 1 ? "token" : "tokens"} behind the prompt, `
-    + `${nats.toFixed(2)} nats of surprise in all`;
+    + `${fixed(nats)} nats of surprise in all`;
 }
 
 function showPath({ box, chips }, path, current) {

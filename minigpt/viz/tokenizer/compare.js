@@ -10,7 +10,7 @@ function makeCounts(column) {
   return part(element, [() => [column.pieces], () => {
     const { side, pieces } = column;
     const bytes = sizeOf(pieces);
-    const each = pieces.length ? (bytes / pieces.length).toFixed(2) : 0;
+    const each = pieces.length ? fixed(bytes / pieces.length) : 0;
     element.textContent = `${plural(pieces.length, "token")} for ${plural(bytes, "byte")}, `
       + `${each} bytes a token; vocabulary ${side.vocab_size.toLocaleString("en")}`;
   }]);

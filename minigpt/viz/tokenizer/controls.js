@@ -3,15 +3,17 @@
 const PACE = 700; // milliseconds for a merge while it plays
 
 function makeText(ui) {
-  const element = make("label", "tx-text");
-  make("span", "xp-title", element, "Text");
-  const area = make("textarea", "", element, undefined, { rows: 2, spellcheck: "false", dir: "auto" });
+  const element = make("div", "tx-text");
+  const label = make("label", "", element);
+  make("span", "xp-title", label, "Text");
+  const area = make("textarea", "", label, undefined, { rows: 2, spellcheck: "false", dir: "auto" });
   let typed = null; // what the field shows
   area.addEventListener("input", () => {
     typed = area.value;
     ui.kernel.ask("text", { text: typed }, undefined, 300);
   });
   ui.needsKernel(area);
+  ui.failAt(element, "text");
   return part(element, [always, ({ text }) => {
     if (document.activeElement !== area && typed !== text) area.value = typed = text;
   }]);

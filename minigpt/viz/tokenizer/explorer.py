@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from minigpt.tokenizer import Tokenizer, checked_text
 from minigpt.viz.figures.plots import as_png, drawable
 from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.inputs import check_tokenizer
 from minigpt.viz.kit.labels import token_labels
 from minigpt.viz.tokenizer.figure import draw_tokens
 from minigpt.viz.tokenizer.replay import family, halves, ids_after, replay
@@ -29,9 +30,12 @@ def named(tokenizer: Tokenizer | Mapping[str, Tokenizer]) -> dict[str, Tokenizer
     """Return one or two tokenizers with their names, or raise ValueError for anything else."""
     if isinstance(tokenizer, Tokenizer):
         return {"this tokenizer": tokenizer}
+    if not isinstance(tokenizer, (Mapping, list, tuple)):
+        check_tokenizer(tokenizer)
     several = dict(tokenizer) if isinstance(tokenizer, Mapping) else {}
-    right = all(isinstance(n, str) and isinstance(t, Tokenizer) for n, t in several.items())
-    if not right or len(several) not in (1, 2):
+    for each in several.values():
+        check_tokenizer(each)
+    if not all(isinstance(name, str) for name in several) or len(several) not in (1, 2):
         raise ValueError(
             f"tokenizer is {tokenizer!r:.60}; give a Tokenizer, or one or two with their names: "
             '{"GPT-2": Tokenizer.gpt2(), "mine": tokenizer}'

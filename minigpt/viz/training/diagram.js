@@ -76,7 +76,7 @@ function pathOf(plane, steps, values) {
       pen = "M";
       return "";
     }
-    const point = `${pen}${plane.x(step).toFixed(1)} ${y.toFixed(1)}`;
+    const point = `${pen}${fixed(plane.x(step), 1)} ${fixed(y, 1)}`;
     pen = "L";
     return point;
   }).join("");

@@ -11,7 +11,7 @@ function factsOf({ data, looks, levels: { floor }, max_steps: steps, left }) {
     step: `${number(last.step ?? 0)} of ${number(steps)}`,
     loss: number(last.loss),
     "held out": number(held),
-    "× floor": held !== undefined && floor ? (held / floor).toFixed(2) : "—",
+    "× floor": held !== undefined && floor ? fixed(held / floor) : "—",
     "learning rate": number(last.lr),
     "gradient norm": number(last.grad_norm),
     "tokens/s": number(last.tokens_per_second),

@@ -56,6 +56,21 @@ def test_exercises_are_not_run_and_solutions_are(source):
 
 
 @by_stem
+def test_a_marking_waits_below_each_answer_in_words(source):
+    cells = read(exercise_path(source)).cells
+    solutions = {cell.id: cell.source for cell in read(notebook_path(source)).cells}
+    for exercise in all_exercises().values():
+        if exercise.marking and exercise.lesson == source.stem:
+            [place] = [i for i, cell in enumerate(cells) if cell.id == exercise.name]
+            assert (
+                cells[place + 1].source.splitlines()[-1].startswith(f'marking("{exercise.name}")')
+            )
+            for text in (exercise.marking.good, exercise.marking.weak, exercise.marking.lacks):
+                assert text in solutions[exercise.name]
+                assert text not in "".join(cell.source for cell in cells)
+
+
+@by_stem
 def test_every_learners_cell_is_a_stub(source):
     for cell in read(exercise_path(source)).cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
@@ -127,6 +142,7 @@ def test_an_edited_notebook_is_noticed(tmp_path):
         ("### END SOLUTION", "### END SOLUTON", "do not pair"),
         ('check="get_batch"', 'check="embed"', "it should be"),
         ('check="get_batch"', 'check="gelu"', "belongs to lesson"),
+        ("# ### BEGIN SOLUTION\n", "# ### BEGIN SOLUTION\n# Words.\n", "leave this empty"),
     ],
 )
 def test_marks_that_do_not_fit_together_are_refused(tmp_path, old, new, words):

@@ -1,5 +1,6 @@
 """Progress: a local log that survives a crash, moves by copying, and says what comes next."""
 
+import html
 import json
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from minigpt.course.learner import hints
-from minigpt.course.learner.hints import hint, hint_buttons, opened_hints
+from minigpt.course.learner.hints import hint, hint_buttons, marking, opened_hints
 from minigpt.course.learner.home import events, log_path, record
 from minigpt.course.learner.progress import ProgressWidget, my_progress
 from minigpt.course.learner.reporting import check
@@ -50,6 +51,20 @@ def test_hints_open_one_by_one_and_are_remembered():
         assert [text in shown for text in hints] == [n < number for n in range(3)]
     assert repr(hint("merge")) == shown  # there is no fourth
     assert standing("merge").hints == 3
+
+
+def test_an_answer_in_words_is_marked_step_by_step_and_running_the_cell_opens_nothing():
+    told = all_exercises()["why_bytes"].marking
+    body, button = marking("why_bytes").children
+    assert not body.value and button.description == "Step 1 of 3: a checklist to mark yours by"
+    texts = [told.checklist[0][1][:30], told.weak[:30], told.good[:30]]
+    for number in range(1, 4):
+        button.click()
+        assert [html.escape(text) in body.value for text in texts] == [n < number for n in range(3)]
+    assert button.layout.display == "none" and opened_hints("why_bytes") == 3
+    assert "hints: 0." in my_progress().summary()  # it is no help with a check
+    with pytest.raises(ValueError, match="run its check"):
+        marking("merge")
 
 
 def test_the_buttons_open_the_same_hints():

@@ -20,7 +20,13 @@ from minigpt.interpret import attention_patterns, hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import AttentionExplorer
-from minigpt.viz.attention.reading import MOST_WEIGHTS, Reading, lower_triangle, thumbnails
+from minigpt.viz.attention.reading import (
+    MOST_WEIGHTS,
+    Reading,
+    lower_triangle,
+    patterns_of,
+    thumbnails,
+)
 
 VIZ = Path(minigpt.viz.__file__).parent
 TEXT = "the red kite fell. the red kite rose."
@@ -259,6 +265,13 @@ def test_what_is_not_there_is_refused(model, tokenizer, text, start, message):
         AttentionExplorer(model, tokenizer, text, **start)
 
 
+@pytest.mark.parametrize("parts", [["lines", "grid"], "line", ["Lens"]])
+def test_a_part_that_is_not_there_is_named_with_those_that_are(model, tokenizer, parts):
+    names = "patterns, lines, take out, lens, scores, rollout, first token, table"
+    with pytest.raises(ValueError, match=f"there is no part '(grid|line|Lens)'; .*{names}"):
+        AttentionExplorer(model, tokenizer, TEXT, parts=parts)
+
+
 def test_a_place_can_be_set_from_python_and_must_be_there(explorer):
     explorer.row = explorer.layer = explorer.head = -1
     assert (explorer.layer, explorer.head, explorer.row) == (2, 1, explorer.shape[2] - 1)
@@ -362,7 +375,7 @@ def test_a_picture_and_a_page_are_written(explorer, tmp_path):
 
 def test_the_script_is_small_and_loads_nothing_and_writes_no_html():
     script = AttentionExplorer._esm
-    assert len(script.encode()) < 40_000
+    assert len(script.encode()) < 44_000
     for forbidden in ("http:", "https:", "import ", "innerHTML", "outerHTML", "eval("):
         assert forbidden not in script
     assert "http" not in AttentionExplorer._css
@@ -526,6 +539,167 @@ def test_taking_heads_out_tells_the_loss_and_the_next_token(shown, explorer, exp
     shown.get_by_text("All heads back").click()
     expect(panel).to_contain_text("All heads are in place")
     assert shown.locator(".ae-out").count() == 0
+
+
+# What belongs to each part, and is not there without it.
+OF_A_PART = {
+    "patterns": ".ae-grid",
+    "lines": ".ae-lines",
+    "take out": ".ae-tools button, option[value=change]",
+    "lens": "option[value=surprise]",
+    "scores": ".ae-list",
+    "rollout": ".ae-tools :text('rollout beside')",
+    "first token": ".ae-tools :text('hide the first token')",
+    "table": ".ae-tools :text('show as table')",
+}
+
+
+@pytest.mark.parametrize("part", OF_A_PART)
+def test_one_part_alone_is_there_and_no_other(page, model, tokenizer, tmp_path, part, expect):
+    explorer = AttentionExplorer(model, tokenizer, TEXT, parts=[part])
+    explorer.to_html(tmp_path / "a.html")
+    page.goto((tmp_path / "a.html").as_uri())
+    shown = page.locator(".ae")
+    says(shown, expect, "Layer 0, head 0.")
+    found = [name for name, what in OF_A_PART.items() if shown.locator(what).count()]
+    assert found == [part]
+    assert shown.locator(".ae-panel").count() == (part in ("take out", "lens"))
+    shown.locator(".ae-token").nth(2).click()
+    says(shown, expect, "Token 2, ")
+
+
+def test_what_a_lesson_has_explained_is_enough_to_take_a_head_out(played, model, tokenizer, expect):
+    parts = ("take out", "lines", "patterns")
+    shown = played(AttentionExplorer(model, tokenizer, TEXT, parts=parts))
+    shown.locator(".ae-head").nth(3).click()
+    shown.get_by_text("Take out layer 1, head 1").click()
+    panel = shown.locator(".ae-panel")
+    expect(panel).to_contain_text("Without 1.1: the loss goes from")
+    expect(panel.get_by_role("button")).to_have_count(0)  # no tabs where there is one view
+    words = shown.inner_text().lower()
+    for unexplained in ("lens", "rollout", "induction", "duplicate", "surprise"):
+        assert unexplained not in words
+    assert shown.locator(".ae-badge:not(:empty)").count() == 0
+
+
+def test_what_comes_of_taking_a_head_out_stands_beside_the_button(shown, explorer, expect):
+    effect = shown.locator(".ae-effect")
+    expect(effect).to_have_text("All heads are in place.")
+    button = shown.get_by_text("Take out layer 0, head 0")
+    button.click()
+    expect(effect).to_contain_text("After token")
+    explorer.ablate([(0, 0)])
+    before, after = (
+        sum(nats) / len(nats) for nats in (explorer.surprisal, explorer.without["surprisal"])
+    )
+    expect(effect).to_contain_text(f"Loss {before:.3f} → {after:.3f}")
+    first, (was, now) = explorer.expected["tokens"][0], explorer.expected["shares"]
+    expect(effect).to_contain_text(f"{first} {percent(was[0])} → {percent(now[0])}")
+    row, line = button.bounding_box(), effect.bounding_box()
+    assert abs(row["y"] - line["y"]) < 12
+    assert line["x"] > row["x"] + row["width"]
+
+
+def percent(share):
+    """As the kit writes a share."""
+    return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def test_the_line_stays_in_sight_while_heads_are_taken_out_below(shown, page, expect):
+    page.set_viewport_size({"width": 1000, "height": 420})
+    last = shown.locator(".ae-list tbody button").last
+    last.click()
+    page.keyboard.press("x")
+    expect(shown.locator(".ae-effect")).to_contain_text("Loss")
+    expect(last).to_be_in_viewport()
+    expect(shown.locator(".ae-effect")).to_be_in_viewport()
+
+
+def test_the_lines_show_the_token_that_is_locked_and_its_number_is_near(
+    played, model, tokenizer, expect
+):
+    shown = played(AttentionExplorer(model, tokenizer, "the red kite fell. " * 12))
+    tokens = shown.locator(".ae-token")
+    assert tokens.count() > 40
+    lines = shown.locator(".ae-lines")
+    in_sight = (
+        "(n, box) => { const [a, b] = [n, box].map(x => x.getBoundingClientRect()); "
+        "return a.top >= b.top && a.bottom <= b.bottom; }"
+    )
+    for row in (3, 30):
+        tokens.nth(row).click()  # the pointer stays on it
+        says(shown, expect, f"Token {row}, ")
+        line = lines.locator(".ae-from .ae-chosen")
+        expect(line).to_have_attribute("data-row", str(row))
+        assert line.evaluate(in_sight, lines.element_handle())
+        number = tokens.nth(row).evaluate("n => getComputedStyle(n, '::before').content")
+        assert number.strip('"') == str(row)
+        tokens.nth(row).click()
+
+
+@pytest.mark.parametrize("width", [1320, 1000, 950, 740, 700])
+def test_no_column_of_the_lens_is_cut(page, tmp_path, model, tokenizer, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    AttentionExplorer(model, tokenizer, TEXT, row=3).to_html(tmp_path / "a.html")
+    page.goto((tmp_path / "a.html").as_uri())
+    table = page.locator(".ae-panel .xp-scroll")
+    table.wait_for()
+    # Labels as long as they are ever shown.
+    fill = "all => all.forEach(n => { n.textContent = '0123456789'; })"
+    page.locator(".ae-guess bdi").evaluate_all(fill)
+    assert table.evaluate("n => n.scrollWidth - n.clientWidth") <= 0
+
+
+def test_an_error_stands_beside_what_asked_until_that_is_answered(shown, explorer, expect):
+    prompt, problem = shown.locator("textarea"), shown.locator(".xp-problem")
+    expect(prompt).to_be_enabled()
+    prompt.fill("")
+    expect(problem).to_contain_text("the text is empty")
+    below, beside = problem.bounding_box(), prompt.bounding_box()
+    assert 0 <= below["y"] - (beside["y"] + beside["height"]) < 12
+    shown.locator(".ae-head").nth(1).click()  # another question, which is answered
+    says(shown, expect, "Layer 0, head 1.")
+    expect(shown.locator(".xp-busy")).to_be_hidden()
+    expect(problem).to_contain_text("the text is empty")
+
+    def refuse(heads):
+        raise ValueError("no head is taken out today")
+
+    explorer.answer_ablate = refuse
+    button = shown.get_by_text("Take out layer 0, head 1")
+    button.click()
+    expect(problem).to_have_text("no head is taken out today")
+    below, beside = problem.bounding_box(), button.bounding_box()
+    assert abs(below["y"] - beside["y"]) < 40
+
+
+def test_a_model_that_was_changed_since_is_told_beside_the_button(played, tokenizer, expect):
+    model = make_model(tokenizer)
+    explorer = AttentionExplorer(model, tokenizer, TEXT)
+    shown = played(explorer)
+    model.transformer.h[1].attn = torch.nn.Identity()  # as in lesson 03: a layer of one's own
+    shown.get_by_text("Take out layer 0, head 0").click()
+    problem = shown.locator(".ae-tools .xp-problem")
+    expect(problem).to_contain_text("transformer.h.1.attn is another one now")
+    expect(problem).to_contain_text("copy.deepcopy(model)")
+    expect(problem).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("what", ["ablate", "scores", "patterns"])
+def test_nothing_is_told_of_another_model_than_was_read(tokenizer, what):
+    model = make_model(tokenizer)
+    explorer = AttentionExplorer(model, tokenizer, TEXT)
+    model.transformer.h[2].mlp = torch.nn.Identity()
+    patterns_of.cache_clear()
+    with pytest.raises(ValueError, match="transformer.h.2.mlp is another one now"):
+        {
+            "ablate": lambda: explorer.ablate([(0, 0)]),
+            "scores": lambda: explorer.answer_scores(random_text=True),
+            "patterns": explorer.picture,
+        }[what]()
+    explorer.read(TEXT)  # as it is now
+    explorer.ablate([(0, 0)])
+    assert explorer.ablated == [[0, 0]]
 
 
 def test_a_new_text_is_read_as_it_is_typed(shown, explorer, expect):

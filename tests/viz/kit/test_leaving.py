@@ -6,7 +6,13 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
-from minigpt.viz import AttentionExplorer, PatternMap, SamplingExplorer, TokenizerExplorer
+from minigpt.viz import (
+    AttentionExplorer,
+    PatternMap,
+    SamplingExplorer,
+    ScoreMap,
+    TokenizerExplorer,
+)
 from minigpt.viz.training.monitor import TrainingMonitor
 
 TEXT = "the red kite fell. the red kite rose."
@@ -81,6 +87,7 @@ def explorer(name, model, tokenizer):
     return {
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
         "map": lambda: PatternMap(pattern, list("abcde")),
+        "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
@@ -103,7 +110,9 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-@pytest.mark.parametrize("name", ["attention", "map", "sampling", "tokenizer", "training"])
+@pytest.mark.parametrize(
+    "name", ["attention", "map", "scores", "sampling", "tokenizer", "training"]
+)
 def test_nothing_is_left_of_a_view_that_is_closed(page, tmp_path, model, tokenizer, name):
     open_view(page, explorer(name, model, tokenizer), tmp_path / "page.html")
     page.keyboard.press("Tab")

@@ -10,6 +10,7 @@ from torch import Tensor, equal  # bound here: whatever a learner puts in place 
 
 INPUTS = "your inputs, afterwards"
 AS_BEFORE = "as they were"
+BESIDE = "beside"  # what a call saw that is no matter of right or wrong: a remark's mark -> names
 
 
 def call_value(value: Any, case: dict) -> dict[str, Any]:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of, gradients
-from minigpt.course.exercise.calls.modules import PARAMETERS
+from minigpt.course.exercise.calls.functions import BESIDE, INPUTS, changes, copy_of, gradients
+from minigpt.course.exercise.calls.modules import PARAMETERS, persistent_buffers
 from minigpt.model import GPT
 
 HEAD, TABLE = "lm_head.weight", "transformer.wte.weight"
+TIED = "head and token table"
 QUIET = 1e-6  # so small that LayerNorm's epsilon outweighs it: then LayerNorm only centres
 
 
@@ -36,6 +37,9 @@ def call_gpt(gpt_class: type[nn.Module], case: dict) -> dict[str, Any]:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     shapes = {name: list(parameter.shape) for name, parameter in parameters.items()}
     seen: dict[str, Any] = {PARAMETERS: dict(sorted(shapes.items()))}
+    if HEAD in parameters and TABLE in parameters:
+        one = parameters[HEAD] is parameters[TABLE]
+        seen[TIED] = "one parameter" if one else "two parameters"
     if shapes != {name: list(tensor.shape) for name, tensor in weights.items()}:
         return seen  # without the right parameters the rest means nothing
     model = model.to(weights[TABLE].dtype)
@@ -43,11 +47,9 @@ def call_gpt(gpt_class: type[nn.Module], case: dict) -> dict[str, Any]:
     model.train(case.get("training", False))
     if case.get("training"):
         return seen | {"levels in the stream": levels(model(*case["args"]))}
-    one = model.get_parameter(HEAD) is model.get_parameter(TABLE)
-    seen["head and token table"] = "one parameter" if one else "two parameters"
     kept = model_config(model) == case["config"]
     seen["what your model keeps as model.config"] = "its config" if kept else "something else"
-    return seen | run_gpt(model, case)
+    return seen | {BESIDE: persistent_buffers(model)} | run_gpt(model, case)
 
 
 def model_config(model: nn.Module) -> dict | None:
@@ -115,7 +117,7 @@ def call_start(function: Callable, case: dict) -> dict[str, Any]:
     parameters = dict(starts[0].named_parameters(remove_duplicate=False))
     seen: dict[str, Any] = {f"start of {name}": about(p) for name, p in parameters.items()}
     one = parameters[HEAD] is parameters[TABLE]
-    seen["head and token table"] = "one parameter" if one else "two parameters"
+    seen[TIED] = "one parameter" if one else "two parameters"
     seen["requires_grad"] = all(parameter.requires_grad for parameter in parameters.values())
     tables = [start.get_parameter(TABLE) for start in starts]
     seen["likeness of the token tables of two starts"] = likeness(*tables)

@@ -11,7 +11,7 @@ from minigpt.config import GPTConfig
 from minigpt.course.exercise.calls.modules import call_module
 
 EVALUATED = "result for one row in evaluation"
-FACTORS = "the factor that dropout puts on each number in training"
+FACTORS = "what dropout does to each number in training"
 SILENCED = "the share of heads that dropout silences as a whole"
 MOST_FACTORS = 8  # more than these are no longer listed
 
@@ -48,12 +48,25 @@ def look_at_dropout(module_class: type[nn.Module], case: dict) -> dict[str, Any]
     return seen | _effects(made, usual.detach() - before, case.get("heads", 0))
 
 
+def _done_to_numbers(factors: list[float]) -> str:
+    """Say in words what multiplies each number by one of these factors.
+
+    >>> _done_to_numbers([0.0, 4.0])
+    'it becomes 0 or 4 times itself'
+    """
+    if factors == [1]:
+        return "no number is changed"
+    if len(factors) > MOST_FACTORS:
+        return f"it is multiplied by one of more than {MOST_FACTORS} different factors"
+    return "it becomes " + " or ".join(
+        "0" if not factor else f"{factor:g} times itself" for factor in factors
+    )
+
+
 def _effects(made: Tensor, usual: Tensor, heads: int) -> dict[str, Any]:
     """Say by which factors `made` differs from `usual`, both (copies, 1, C)."""
     factors = torch.round((made / usual).nan_to_num(), decimals=2).unique().tolist()
-    listed = " or ".join(f"{factor + 0:g}" for factor in factors)  # + 0: no "-0"
-    many = f"one of more than {MOST_FACTORS}"
-    seen: dict[str, Any] = {FACTORS: many if len(factors) > MOST_FACTORS else listed}
+    seen: dict[str, Any] = {FACTORS: _done_to_numbers([factor + 0 for factor in factors])}
     if heads:
         silent = (made.unflatten(-1, (heads, -1)) == 0).all(dim=-1)  # (copies, 1, heads)
         seen[SILENCED] = round(silent.double().mean().item(), 1)

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.config import GPTConfig
-from minigpt.course.exercise.calls.functions import INPUTS, changes, copy_of, gradients, name_of
+from minigpt.course.exercise.calls.functions import (
+    BESIDE,
+    INPUTS,
+    changes,
+    copy_of,
+    gradients,
+    name_of,
+)
 
 PARAMETERS = "parameters (name: shape)"
 
@@ -19,7 +26,7 @@ def call_module(module_class: type[nn.Module], case: dict) -> dict[str, Any]:
     case: "config" (the arguments of GPTConfig), "weights" (name -> tensor, the checkpoint's
     names), "args" (the inputs of forward), optionally "training" (default: evaluation) and
     "gradient_of" (places in args; the gradients of all parameters are seen with them).
-    Buffers beyond the weights are the learner's own affair.
+    Buffers beyond the weights are the learner's own affair; those of the state_dict are told.
     """
     module = module_class(GPTConfig(**case["config"]))
     if not isinstance(module, nn.Module):
@@ -32,7 +39,14 @@ def call_module(module_class: type[nn.Module], case: dict) -> dict[str, Any]:
     module = module.to(dtype)  # before loading, so that float64 cases are float64 throughout
     module.load_state_dict(case["weights"], strict=False)
     module.train(case.get("training", False))
+    seen |= {BESIDE: persistent_buffers(module)}
     return seen | run_module(module, case)
+
+
+def persistent_buffers(module: nn.Module) -> dict[str, list[str]]:
+    """Return which buffers a file of the module's weights would hold; GPT-2's has none."""
+    buffers = {name for name, _ in module.named_buffers()}
+    return {"persistent-buffers": sorted(buffers & module.state_dict().keys())}
 
 
 def run_module(module: nn.Module, case: dict) -> dict[str, Any]:

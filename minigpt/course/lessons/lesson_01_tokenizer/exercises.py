@@ -5,6 +5,7 @@ from __future__ import annotations
 from minigpt.course.exercise.kinds import Worth, bug, function, number, written
 from minigpt.course.lessons.lesson_01_tokenizer import cases
 from minigpt.course.lessons.lesson_01_tokenizer import misconceptions as wrong
+from minigpt.course.lessons.lesson_01_tokenizer.written import WHY_BYTES
 
 EXERCISES = (
     function(
@@ -130,5 +131,10 @@ EXERCISES = (
         reference=cases.encode_with_mark,
         wrong=wrong.ENCODE_WITH_MARK,
     ),
-    written("why_bytes", "Why bytes?", Worth(points=3, difficulty=2, importance=3, minutes=10)),
+    written(
+        "why_bytes",
+        "Why bytes?",
+        Worth(points=3, difficulty=2, importance=3, minutes=10),
+        WHY_BYTES,
+    ),
 )

@@ -8,6 +8,7 @@ from minigpt.course.exercise.calls.data import call_batch
 from minigpt.course.exercise.kinds import EXACT, Worth, account, bug, function, number, written
 from minigpt.course.lessons.lesson_02_data import cases
 from minigpt.course.lessons.lesson_02_data import misconceptions as wrong
+from minigpt.course.lessons.lesson_02_data.written import BELOW_THE_FLOOR
 from minigpt.data import get_batch
 
 EXERCISES = (
@@ -159,5 +160,6 @@ EXERCISES = (
         "below_the_floor",
         "Too good to be true",
         Worth(points=3, difficulty=3, importance=4, minutes=10),
+        BELOW_THE_FLOOR,
     ),
 )

@@ -36,6 +36,7 @@ def draw_average(g: Generator) -> list[dict]:
         case("two leading axes", normal(g, 2, 3, 4, 2)),
         case("float64", normal(g, 2, 4, 3, dtype=torch.float64)),
         case("not contiguous in memory", not_contiguous(normal(g, 2, 6, 3))),
+        case("300 words near 10,000", 10_000 + normal(g, 300, 2)),
     ]
 
 
@@ -45,13 +46,21 @@ def draw_mask(g: Generator) -> list[dict]:
     return [case(title, T) for T, title in titles.items()]
 
 
+def middle_first(g: Generator, T: int) -> Tensor:
+    """Draw 1 to T in any order, but a middle one first: a later word outbids the first word."""
+    order = torch.randperm(T, generator=g)
+    place = int((order == T // 2).nonzero())
+    order[[0, place]] = order[[place, 0]]
+    return 1.0 + order
+
+
 def loud(g: Generator, sign: int) -> list[Tensor]:
     """Draw q and k with scores beyond 10,000, all of one sign and far from one another.
 
     They are whole numbers: every order of the computation gives the same.
     """
     q = 100.0 * torch.randint(1, 5, (5, 4), generator=g)
-    k = 100.0 * (1 + torch.randperm(5, generator=g)).unsqueeze(-1).expand(5, 4)
+    k = 100.0 * middle_first(g, 5).unsqueeze(-1).expand(5, 4)
     return [q, sign * k.contiguous()]
 
 
@@ -132,9 +141,26 @@ def dropout_case(g: Generator, dropout: float) -> dict:
     weights["c_attn.bias"], weights["c_proj.bias"] = torch.zeros(3 * C), torch.zeros(C)
     weights["c_attn.weight"][2 * C :] = torch.eye(C)
     weights["c_proj.weight"] = torch.eye(C) + torch.block_diag(*torch.ones(2, C // 2, C // 2))
-    title = f"dropout of {dropout}: one word, 2,048 times"
+    kept = f"dropout of {dropout}, which divides what it keeps by {1 - dropout:g}"
+    title = f"{kept}: one word, 2,048 times"
     x = uniform(g, 0.5, 1.5, 1, 1, C)
     return Cases("x")(title, x, config=config, weights=weights, copies=2048, heads=2)
+
+
+def loud_layer(g: Generator) -> dict:
+    """Draw a layer with scores of thousands and more: above 0 in one head, below it in the other.
+
+    Queries and keys are whole numbers, and no two scores of a row are near one another.
+    """
+    C, T, config = 8, 5, small(8, 2)
+    weights, x = weights_for(CausalSelfAttention, config, g), normal(g, 1, T, C)
+    x[0, :, 0] = middle_first(g, T)
+    weights["c_attn.weight"][: 2 * C] = 0
+    weights["c_attn.weight"][C : 2 * C, 0] = 100
+    signs = torch.tensor([1.0, -1.0]).repeat_interleave(C // 2)
+    weights["c_attn.bias"][:C] = 100.0 * torch.randint(1, 5, (C,), generator=g) * signs
+    weights["c_attn.bias"][C : 2 * C] = 0
+    return Cases("x")("scores far beyond 10,000", x, config=config, weights=weights)
 
 
 def draw_layer(g: Generator) -> list[dict]:
@@ -151,4 +177,5 @@ def draw_layer(g: Generator) -> list[dict]:
         case("training, but without dropout", normal(g, 2, 4, 8), small(8, 2), training=True),
         case("zeros, no biases", torch.zeros(1, 3, 8), small(8, 2, bias=False)),
         *(dropout_case(g, dropout) for dropout in (0.5, 0.4)),
+        loud_layer(g),
     ]

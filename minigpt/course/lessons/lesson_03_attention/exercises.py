@@ -8,6 +8,7 @@ from minigpt.course.exercise.kinds import EXACT, Worth, bug, function, module, n
 from minigpt.course.lessons.lesson_03_attention import cases
 from minigpt.course.lessons.lesson_03_attention import misconceptions_attention as wrong
 from minigpt.course.lessons.lesson_03_attention import misconceptions_layer as wrong_layer
+from minigpt.course.lessons.lesson_03_attention.written import WHY_SCALE
 
 EXERCISES = (
     function(
@@ -164,5 +165,6 @@ EXERCISES = (
         "why_scale",
         "Why the root of the head size?",
         Worth(points=3, difficulty=3, importance=3, minutes=10),
+        WHY_SCALE,
     ),
 )

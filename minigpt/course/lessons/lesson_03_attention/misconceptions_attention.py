@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -38,6 +39,18 @@ def _three_axes_only(x):
 def _counting(start, end, step=1):
     """Return the numbers from start to end - 1, as a column."""
     return torch.arange(start, end, step).unsqueeze(-1)
+
+
+def _along(axis, x):
+    rows = x.unbind(axis)
+    return torch.stack([torch.stack(rows[:end]).mean(0) for end in range(1, len(rows) + 1)], axis)
+
+
+def _mean_of_means(x):
+    rows = [x[..., 0, :]]
+    for row in x.unbind(-2)[1:]:
+        rows.append((rows[-1] + row) / 2)
+    return torch.stack(rows, -2)
 
 
 CAUSAL_AVERAGE = {
@@ -80,6 +93,23 @@ CAUSAL_AVERAGE = {
         "before the last.",
         lambda x: x.cumsum(dim=-1) / torch.arange(1, x.size(-1) + 1),
     ),
+    **{
+        f"along-axis-{axis}": (
+            f"You average along axis {axis}. With other leading axes, or none, that is not time: "
+            "count from the end, where time is axis -2.",
+            partial(_along, axis),
+        )
+        for axis in (0, 1)
+    },
+    "mean-of-means": (
+        "You average the row with the *average* before it, half and half. So the last words count "
+        "most. Each of the t + 1 rows should count the same: 1 / (t + 1).",
+        _mean_of_means,
+    ),
+    "always-float32": (
+        "Your averages are float32 whatever comes in. Keep the dtype of x.",
+        lambda x: x.float().cumsum(dim=-2) / _counting(1, x.size(-2) + 1),
+    ),
 }
 
 # --- causal_mask ---
@@ -110,6 +140,11 @@ CAUSAL_MASK = {
         "torch.bool.",
         lambda T: torch.ones(T, T).tril(),
     ),
+    "whole-numbers": (
+        "The numbers are right, but they are whole numbers, int64. A mask answers yes or no: its "
+        "dtype is torch.bool.",
+        lambda T: torch.ones(T, T, dtype=torch.int64).tril(),
+    ),
     "minus-infinity": (
         "You built the mask that is *added* to scores, 0 and -inf. It works there, but this "
         "exercise asks for yes and no: dtype torch.bool, True where looking is allowed.",
@@ -123,6 +158,26 @@ CAUSAL_MASK = {
         "The triangle is right, but it has two axes too many. Return (T, T); it will broadcast "
         "over texts and heads by itself.",
         lambda T: torch.ones(1, 1, T, T, dtype=torch.bool).tril(),
+    ),
+    "one-extra-axis": (
+        "The triangle is right, but it has an axis too many, in front. Return (T, T); it will "
+        "broadcast over texts and heads by itself.",
+        lambda T: torch.ones(1, T, T, dtype=torch.bool).tril(),
+    ),
+    "true-where-hidden, extra-axes": (
+        "Two things: yours is True where looking is *forbidden*, and it has two axes too many. "
+        "Return (T, T), True where looking is allowed.",
+        lambda T: torch.ones(1, 1, T, T, dtype=torch.bool).triu(1),
+    ),
+    "not-bool, extra-axes": (
+        "Two things: the mask has two axes too many, and it holds floats. Return (T, T) of dtype "
+        "torch.bool.",
+        lambda T: torch.ones(1, 1, T, T).tril(),
+    ),
+    "one-row": (
+        "You return a single row. Row t is the word that looks, so there are T rows, one below the "
+        "other: (T, T).",
+        lambda T: torch.ones(T, dtype=torch.bool),
     ),
 }
 
@@ -201,6 +256,11 @@ def _plain_exp(q, k):
     return powers / powers.sum(dim=-1, keepdim=True)
 
 
+def _renormalised(q, k, epsilon=0.0):
+    weights = mask_after(q, k)
+    return weights / (weights.sum(dim=-1, keepdim=True) + epsilon)
+
+
 UNSCALED = (
     "The scores are not divided by the root of the head size. With wide heads they grow, and the "
     "softmax puts nearly all weight in one place before anything is learned."
@@ -212,6 +272,11 @@ MASK_AFTER = (
 HIDING_ZEROS = (
     "You hide every score that is 0, as scores.tril() == 0 does. An allowed score can be 0 as "
     "well. Ask the triangle of ones which places are hidden, not the scores."
+)
+RENORMALISED = (
+    "You take the softmax of all scores, hide the future, and divide what is left by its sum. On "
+    "paper that is the same. But where a later word has by far the largest score, the allowed "
+    "weights are rounded to 0, and nothing is left to divide. Hide the scores before the softmax."
 )
 OVER_QUERIES = (
     "It is your columns that sum to 1. The softmax runs over the words that look, not over the "
@@ -252,6 +317,8 @@ ATTENTION_WEIGHTS = {
         _heads_in_one_view,
     ),
     "mask-after-softmax": (MASK_AFTER, mask_after),
+    "masked-and-renormalised": (RENORMALISED, _renormalised),
+    "renormalised-with-an-epsilon": (RENORMALISED, partial(_renormalised, epsilon=1e-9)),
     "strict-mask": (
         "The first row is NaN: your mask hides each word from itself, so the first word has "
         "nothing to look at. The diagonal is allowed.",
@@ -311,11 +378,18 @@ ATTENTION_WEIGHTS = {
 # --- attention ---
 
 
+def _fetch_by(pattern, q, k, v):
+    return pattern(q, k) @ v
+
+
 ATTENTION = {
-    "zero-scores-hidden": (HIDING_ZEROS, lambda q, k, v: hiding_zeros(q, k) @ v),
     "returns-the-pattern": (
         "This is the pattern, (T, T). One step is missing: each row of weights mixes the values.",
         lambda q, k, v: attention_pattern(q, k),
+    ),
+    "pattern-too": (
+        "You return the pattern as well. Here only the answers are asked for: one tensor.",
+        lambda q, k, v: (attention_pattern(q, k) @ v, attention_pattern(q, k)),
     ),
     "keys-as-values": (
         "Your weights mix the keys. Keys decide where to look; what is fetched are the values.",
@@ -336,13 +410,10 @@ ATTENTION = {
         "adding to the stream is the block's affair, in lesson 04.",
         lambda q, k, v: v + attention_pattern(q, k) @ v,
     ),
-    "no-scale": (UNSCALED, lambda q, k, v: unscaled(q, k) @ v),
-    "no-mask": (
-        "Every word fetches from the whole text, the future included. Hide it before the softmax.",
-        lambda q, k, v: unmasked(q, k) @ v,
-    ),
-    "mask-after-softmax": (MASK_AFTER, lambda q, k, v: mask_after(q, k) @ v),
-    "softmax-over-queries": (OVER_QUERIES, lambda q, k, v: over_queries(q, k) @ v),
+    **{
+        name: (message, partial(_fetch_by, pattern))
+        for name, (message, pattern) in ATTENTION_WEIGHTS.items()
+    },
 }
 
 # --- split_heads, merge_heads ---
@@ -376,6 +447,15 @@ SPLIT_HEADS = {
     "size-before-time": (
         "Your last two axes are (hs, T); they should be (T, hs): a row for each word.",
         lambda x, n_head: x.unflatten(-1, (n_head, -1)).permute(0, 2, 3, 1),
+    ),
+    "heads-before-texts": (
+        "Your first two axes are (nh, B); they should be (B, nh): a text first, then its heads.",
+        lambda x, n_head: torch.stack(x.chunk(n_head, dim=-1)),
+    ),
+    "time-cut": (
+        "You cut time into n_head pieces, not the channels. Every head sees all T words, with "
+        "C / nh channels of each.",
+        lambda x, n_head: torch.stack(x.tensor_split(n_head, dim=1)),
     ),
     "size-and-number-swapped": (
         "You made heads that are n_head wide. n_head is how many heads there are; each is C / nh "
@@ -416,6 +496,15 @@ MERGE_HEADS = {
         "Merging keeps everything: C = nh times hs channels.",
         lambda x: x.sum(dim=1),
     ),
+    "heads-in-reverse": (
+        "Your last head stands first. Head 0's channels come first, then head 1's.",
+        lambda x: x.flip(1).transpose(1, 2).flatten(-2),
+    ),
+    "view": (
+        "view needs axes that lie in memory one after the other, and after a swap they do not. "
+        "Use reshape, or contiguous() before view.",
+        lambda x: x.transpose(1, 2).view(x.size(0), x.size(2), -1),
+    ),
     "along-time": (
         "You laid the heads one after the other in time: nh times T rows. They belong side by "
         "side, in the channels of each word.",
@@ -450,6 +539,21 @@ PATTERN_BYTES = {
         "You count the allowed half only, diagonal included. The hidden half is zero, but it is "
         "stored: the tensor is (T, T).",
         12 * 12 * (1024 * 1025 // 2) * 4,
+    ),
+    "half": (
+        "You count half of each square. The hidden half is zero, but it is stored: the tensor is "
+        "(T, T).",
+        GPT2_PATTERNS * 2,
+    ),
+    "half-precision": (
+        "You take 2 bytes a number, as bf16 does. A float32 number has 32 bits.",
+        GPT2_PATTERNS * 2,
+        "half",
+    ),
+    "scores-too": (
+        "You count the scores as well as the weights. The question is about the patterns alone, "
+        "one (T, T) square for each head.",
+        GPT2_PATTERNS * 8,
     ),
     "bits": (
         "That is in bits. A byte has 8 of them: a float32 number takes 4 bytes.",

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from torch import nn
 from torch.nn import functional as F
 
 from minigpt.course.exercise.mistakes import changed
 from minigpt.course.lessons.lesson_03_attention.misconceptions_attention import (
-    HIDING_ZEROS,
-    MASK_AFTER,
-    OVER_QUERIES,
-    UNSCALED,
+    ATTENTION_WEIGHTS,
+    MERGE_HEADS,
     by_head_size,
     every_nth_channel,
-    hiding_zeros,
-    mask_after,
     merged_as_it_lies,
-    over_queries,
     reshaped_at_once,
-    unmasked,
     unscaled,
 )
-from minigpt.model import attention_pattern, merge_heads, split_heads
+from minigpt.model import attention_pattern, causal_mask, merge_heads, split_heads
 
 # --- CausalSelfAttention ---
 
@@ -32,6 +27,7 @@ class Layer(nn.Module):
     """The layer in small steps, so that a misconception can do one of them differently."""
 
     always_bias = False
+    rate = None  # of the dropout, if it is not config.dropout
     thirds = "qkv"  # in which order they lie in c_attn
     dropped = ("weights", "result")
     pattern = staticmethod(attention_pattern)
@@ -42,7 +38,8 @@ class Layer(nn.Module):
         C, bias = config.n_embd, config.bias or self.always_bias
         self.c_attn = nn.Linear(C, 3 * C, bias=bias)
         self.c_proj = nn.Linear(C, C, bias=bias)
-        self.n_head, self.dropout = config.n_head, config.dropout
+        self.n_head = config.n_head
+        self.dropout = config.dropout if self.rate is None else self.rate
 
     def forward(self, x):
         q, k, v = (self.split(part) for part in self.cut(self.c_attn(x)))
@@ -73,6 +70,32 @@ class ByWidth(Layer):
         return attention_pattern(q / math.sqrt(self.n_head), k)
 
 
+class MaskNotCut(Layer):
+    def __init__(self, config):
+        super().__init__(config)
+        self.allowed = causal_mask(config.block_size, config.block_size)
+
+    def pattern(self, q, k):
+        scores = q @ k.mT / math.sqrt(q.size(-1))
+        return scores.masked_fill(~self.allowed, -math.inf).softmax(dim=-1)
+
+
+class PatternToo(Layer):
+    def forward(self, x):
+        q, k, _ = (self.split(part) for part in self.cut(self.c_attn(x)))
+        return super().forward(x), self.pattern(q, k)
+
+
+class DropsScores(Layer):
+    dropped = ("result",)
+
+    def pattern(self, q, k):
+        scores = q @ k.mT / math.sqrt(q.size(-1))
+        allowed = causal_mask(q.size(-2), q.size(-2))
+        scores = F.dropout(scores, self.dropout, self.training)
+        return scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
+
+
 class AlwaysDrops(Layer):
     dropped = ("result",)
 
@@ -82,6 +105,17 @@ class AlwaysDrops(Layer):
 
 def with_pattern(pattern):
     return changed(Layer, pattern=staticmethod(pattern))
+
+
+class NeverBias(Layer):
+    def __init__(self, config):
+        super().__init__(replace(config, bias=False))
+
+
+class ProjectionBias(Layer):
+    def __init__(self, config):
+        super().__init__(config)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
 
 class ThreeLayers(nn.Module):
@@ -125,12 +159,6 @@ CAUSAL_SELF_ATTENTION = {
         "the next hs: cut C into (nh, hs), in this order.",
         changed(Layer, split=lambda self, part: every_nth_channel(part, self.n_head)),
     ),
-    "scale-without-root": (
-        "You divide by the head size itself. It is the root of the head size.",
-        with_pattern(by_head_size),
-    ),
-    "softmax-over-queries": (OVER_QUERIES, with_pattern(over_queries)),
-    "zero-scores-hidden": (HIDING_ZEROS, with_pattern(hiding_zeros)),
     "cut-into-heads-first": (
         "You cut c_attn's channels into heads first, and each head into query, key and value. In "
         "GPT-2's weights it is the other way round: three thirds, then heads in each.",
@@ -141,13 +169,21 @@ CAUSAL_SELF_ATTENTION = {
         "channels of *one head*: use the head size.",
         ByWidth,
     ),
-    "no-scale": (UNSCALED, with_pattern(unscaled)),
-    "no-mask": (
-        "Your layer sees the future: change the last word and the first word's answer moves. The "
-        "causal mask is missing.",
-        with_pattern(unmasked),
+    **{
+        name: (message, with_pattern(pattern))
+        for name, (message, pattern) in ATTENTION_WEIGHTS.items()
+        if name != "swapped"  # that is key-before-query
+    },
+    "mask-not-cut": (
+        "Your mask has the size of the context, and the scores have the size of the text. Take "
+        "the first T rows and columns of it: a text may be shorter than block_size.",
+        MaskNotCut,
     ),
-    "mask-after-softmax": (MASK_AFTER, with_pattern(mask_after)),
+    "pattern-too": (
+        "You return the pattern as well. The next layer takes one tensor, (B, T, C): return that "
+        "alone.",
+        PatternToo,
+    ),
     "one-head": (
         "You treat all the channels as one head. Cut q, k and v into config.n_head heads before "
         "attending.",
@@ -171,6 +207,19 @@ CAUSAL_SELF_ATTENTION = {
         "With config.bias=False the linear layers should have no bias. Yours always have one.",
         changed(Layer, always_bias=True),
     ),
+    "bias-always, no-dropout": (
+        "Two settings are not used. With config.bias=False the linear layers have no bias; yours "
+        "always have one. And config.dropout acts in training, on the weights and on the result.",
+        changed(Layer, always_bias=True, dropped=()),
+    ),
+    "bias-never": (
+        "Your linear layers never have a bias. config.bias says whether they do; in GPT-2 they do.",
+        NeverBias,
+    ),
+    "bias-for-c-attn-only": (
+        "config.bias holds for both linear layers. Your c_proj has one even where c_attn has none.",
+        ProjectionBias,
+    ),
     "separate-layers": (
         "You have a layer each for query, key and value. That can work as well, but the "
         "checkpoint's weights lie in one, c_attn, three times as wide, and the last is called "
@@ -190,6 +239,12 @@ CAUSAL_SELF_ATTENTION = {
         "One dropout is missing: the one on the attention weights, between softmax and values.",
         changed(Layer, dropped=("result",)),
     ),
+    "dropout-on-scores": (
+        "Your first dropout acts on the scores, before the softmax: a score of 0 is no forgotten "
+        "word, it still gets weight. Drop the weights, after the softmax.",
+        DropsScores,
+        "no-dropout-on-weights",
+    ),
     "dropout-on-answers": (
         "Your first dropout acts on the heads' answers. It belongs on the attention weights, "
         "before they meet the values: a word drops a whole look, not single channels.",
@@ -198,6 +253,14 @@ CAUSAL_SELF_ATTENTION = {
     "dropout-before-projection": (
         "Your second dropout acts before c_proj. It belongs after it, on the result.",
         changed(Layer, dropped=("weights", "answers")),
+    ),
+    "dropout-of-a-half": (
+        "Your dropout is 0.5, nn.Dropout's own default, whatever config.dropout says. Hand it on.",
+        changed(Layer, rate=0.5),
+    ),
+    "dropout-of-a-tenth": (
+        "Your dropout is 0.1, GPT-2's, whatever config.dropout says. Use config.dropout.",
+        changed(Layer, rate=0.1),
     ),
     "dropout-in-evaluation": (
         "Dropout is still at work after .eval(): the same input gives another result each time. "
@@ -226,6 +289,16 @@ MEND_ATTENTION = {
     "scale-without-root": (
         "Nearly: it is the *root* of the head size.",
         with_pattern(by_head_size),
+    ),
+    "scale-by-time": (
+        "The number is another one now, but not the right one: you divide by the root of T, the "
+        "number of words. How many products are summed up in one score?",
+        with_pattern(ATTENTION_WEIGHTS["scale-by-time"][1]),
+    ),
+    "heads-interleaved": (
+        "The scale is right. At the end time comes first now, but the heads' channels are mixed "
+        "like a pack of cards: (B, T, nh, hs) is the order, then join the last two.",
+        changed(Layer, merge=staticmethod(MERGE_HEADS["interleaved"][1])),
     ),
     "no-scale": (
         "The division by the wrong number is gone, but so is the division. The scores need the "

@@ -24,7 +24,20 @@ from minigpt.model import MLP, Block
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Normalise each row along the channels: (..., C) -> (..., C)."""
-    return F.layer_norm(x, weight.shape, weight, bias, eps)
+    centred = x - x.mean(dim=-1, keepdim=True)  # F.layer_norm rounds more far away from 0
+    return weight * centred / (centred.square().mean(dim=-1, keepdim=True) + eps).sqrt() + bias
+
+
+def far_from_zero(g: Generator) -> list[Tensor]:
+    """Draw rows near 4,096, close together, with their weight and bias.
+
+    Their means, distances and variances are exact, but their squares, near 2**24, are whole
+    numbers in float32: a mean of squares minus a square of the mean is 0. The bias lets through
+    what PyTorch's own LayerNorm rounds away.
+    """
+    eighths = torch.randint(-4, 5, (3, 8), generator=g)
+    eighths[:, :2] = torch.tensor([-5, 5])
+    return [4096 + eighths / 8, uniform(g, 0.5, 1.5, 8), torch.full((8,), 100.0)]
 
 
 def draw_rows(g: Generator) -> list[dict]:
@@ -51,6 +64,8 @@ def draw_rows(g: Generator) -> list[dict]:
         case("two leading axes", normal(g, 2, 2, 3, 8)),
         case("float64", normal(g, 2, 3, 6, dtype=torch.float64)),
         case("not contiguous in memory", not_contiguous(normal(g, 2, 5, 4))),
+        case("three axes of the same size", normal(g, 4, 4, 4)),
+        named("rows near 4,096, weight near 1, bias 100", *far_from_zero(g)),
     ]
 
 
@@ -92,7 +107,8 @@ def layers(g: Generator, module_class: type[nn.Module]) -> list[dict]:
 
 
 def dropout_case(g: Generator, config: dict, weights: dict[str, Tensor], **more) -> dict:
-    title = f"dropout of {config['dropout']}: one word, 256 times"
+    p = config["dropout"]
+    title = f"dropout of {p}, which divides what it keeps by {1 - p:g}: one word, 256 times"
     x = uniform(g, 0.5, 1.5, 1, 1, config["n_embd"])
     return Cases("x")(title, x, config=config, weights=weights, copies=256, **more)
 
@@ -136,12 +152,27 @@ def block_dropout(g: Generator, dropout: float) -> dict:
     return dropout_case(g, config, weights, adds_to_input=True)
 
 
+def loud_mlp(g: Generator) -> dict:
+    """Draw an MLP for numbers in the thousands: whole ones, so that no order of sums matters."""
+    config = small(8, 2)
+    shapes = {name: weight.shape for name, weight in weights_for(MLP, config, g).items()}
+    weights = {
+        name: torch.randint(-2, 3, shape, generator=g).float() for name, shape in shapes.items()
+    }
+    x = 1000.0 * torch.randint(-5, 6, (2, 3, 8), generator=g)
+    return Cases("x")("numbers in the thousands", x, config=config, weights=weights)
+
+
 def draw_mlp(g: Generator) -> list[dict]:
-    return [*layers(g, MLP), *(mlp_dropout(g, dropout) for dropout in (0.5, 0.4))]
+    dropout = [mlp_dropout(g, dropout) for dropout in (0.5, 0.4)]
+    return [*layers(g, MLP), *dropout, loud_mlp(g)]
 
 
 def draw_block(g: Generator) -> list[dict]:
-    return [*layers(g, Block), *(block_dropout(g, dropout) for dropout in (0.5, 0.4))]
+    dropout = [block_dropout(g, dropout) for dropout in (0.5, 0.4)]
+    same = torch.randint(-8, 9, (1, 4, 1), generator=g).expand(1, 4, 8) / 2
+    level = layer_cases(Block, g)("rows of equal numbers", same, small(8, 2))
+    return [*layers(g, Block), *dropout, level]
 
 
 # --- The accounts ---

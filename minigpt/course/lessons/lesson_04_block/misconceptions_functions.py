@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,6 +42,28 @@ def _always_float32(x, weight, bias, eps=1e-5):
     return weight.float() * normalised(x.float(), eps) + bias.float()
 
 
+def _norm_by_default(default):
+    return lambda x, weight, bias, eps=default: weight * normalised(x, eps) + bias
+
+
+def _by_squares(x: Tensor) -> Tensor:
+    return x.square().mean(dim=-1, keepdim=True) - x.mean(dim=-1, keepdim=True).square()
+
+
+OTHER_EPSILON = (
+    "Your default for eps is another number. If nobody gives one it is 1e-5, that is 0.00001, as "
+    "in GPT-2; other models have others."
+)
+OVER_TIME = (
+    "You normalise along time, so each word feels the others, later ones included. LayerNorm "
+    "looks at the channels of one word alone: the last axis."
+)
+OVER_AXIS_1 = (
+    "You normalise along axis 1. That is the last one only for x of two axes; with three it is "
+    "time, and each word feels the others. Count from the end: dim=-1."
+)
+AND_UNBIASED = " And torch's var and std divide by C - 1 unless told otherwise; LayerNorm by C."
+
 LAYER_NORM = {
     "unbiased-variance": (
         "Your variance divides by C - 1, which is what torch's var and std do unless told "
@@ -58,9 +81,31 @@ LAYER_NORM = {
         "and epsilon belongs inside the root, to the variance.",
         norm_with(lambda x, eps: centred(x) / (spread(x, correction=1) + eps)),
     ),
-    "other-default-epsilon": (
-        "Your default for eps is another number. If nobody gives one it is 1e-5, that is 0.00001.",
-        lambda x, weight, bias, eps=1e-6: weight * normalised(x, eps) + bias,
+    **{
+        f"default-epsilon-{default:g}": (OTHER_EPSILON, _norm_by_default(default))
+        for default in (0.0, 1e-12, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-3)
+    },
+    "mean-of-squares-minus-squared-mean": (
+        "Your variance is the mean of the squares minus the square of the mean. On paper that is "
+        "the same. But where the mean is large these are two huge numbers that are nearly equal, "
+        "and their digits are lost in rounding. Subtract the mean first, then square.",
+        norm_with(lambda x, eps: centred(x) / (_by_squares(x).clamp(min=0) + eps).sqrt()),
+    ),
+    "sum-for-mean": (
+        "You subtract the sum of the row, not its mean: it is still to be divided by C.",
+        norm_with(lambda x, eps: (x - x.sum(-1, True)) / (spread(x) ** 2 + eps).sqrt()),
+    ),
+    "axis-not-kept": (
+        "The mean of (B, T, C) along the last axis is (B, T), and that does not fit any more: "
+        "(C,) and (T,) are lined up. Keep the axis, with keepdim=True.",
+        lambda x, weight, bias, eps=1e-5: (
+            weight * (x - x.mean(-1)) / (x.var(-1, correction=0) + eps).sqrt() + bias
+        ),
+    ),
+    "absolute-distances": (
+        "You divide by the mean distance from the mean. LayerNorm divides by the root of the mean "
+        "*squared* distance, plus eps.",
+        norm_with(lambda x, eps: centred(x) / (centred(x).abs().mean(-1, True) + eps)),
     ),
     "sum-not-mean": (
         "You add up the squared distances, and do not divide by how many there are. The variance "
@@ -79,11 +124,11 @@ LAYER_NORM = {
         "You use 0.00001 whatever eps is. It is an argument: use it.",
         lambda x, weight, bias, eps=1e-5: weight * normalised(x, 1e-5) + bias,
     ),
-    "over-time": (
-        "You normalise along time, so each word feels the others, later ones included. LayerNorm "
-        "looks at the channels of one word alone: the last axis.",
-        lambda x, weight, bias, eps=1e-5: weight * normalised(x, eps, -2) + bias,
-    ),
+    **{
+        name + more: (message + told, norm_with(partial(normalised, dims=dims, correction=left)))
+        for name, message, dims in (("over-time", OVER_TIME, -2), ("over-axis-1", OVER_AXIS_1, 1))
+        for more, told, left in (("", "", 0), (", unbiased-variance", AND_UNBIASED, 1))
+    },
     "over-batch": (
         "You normalise along the first axis, so texts of a batch feel one another. LayerNorm looks "
         "at the channels of one word alone: the last axis.",
@@ -148,6 +193,17 @@ LAST_OF_FIVE = {
         math.sqrt(5),
     ),
     "divided-by-variance": ("You divided by the variance. Take its root first.", 0.005),
+    "sum-not-mean": (
+        "You divided by the root of the *sum* of the squares. The variance is their mean: divide "
+        "by 5 first.",
+        800 / math.sqrt(800_000),
+    ),
+    "mean-distance": (
+        "You divided by the mean distance, 320. The standard deviation is the root of the mean "
+        "*squared* distance.",
+        2.5,
+        "mean-not-subtracted",
+    ),
     "only-centred": (
         "That is the distance from the mean. Now divide it by the standard deviation.",
         800,
@@ -173,6 +229,12 @@ def gelu_with(
     return x / 2 * (1 + torch.tanh(inner * (x + cubic * x**power)))
 
 
+def _by_powers_of_e(x: Tensor) -> Tensor:
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    up, down = inner.exp(), (-inner).exp()
+    return x / 2 * (1 + (up - down) / (up + down))
+
+
 GELU = {
     "erf": (
         "This is the exact GELU, with erf: PyTorch's default. GPT-2 was trained with the tanh "
@@ -184,6 +246,10 @@ GELU = {
         "This is another approximation of GELU, with a sigmoid and 1.702. It is off by up to two "
         "hundredths. GPT-2 has the tanh form.",
         lambda x: x * torch.sigmoid(1.702 * x),
+    ),
+    "relu-squared": (
+        "This is the square of ReLU, which newer models use. GPT-2 has GELU, in its tanh form.",
+        lambda x: F.relu(x).square(),
     ),
     "silu": (
         "This is x times the sigmoid of x, called SiLU or Swish. It looks similar, but GPT-2 has "
@@ -198,6 +264,19 @@ GELU = {
     "ten-times-the-cube": (
         "The factor of the cube is ten times too large: it begins with 0.04, not 0.4.",
         lambda x: gelu_with(x, cubic=0.44715),
+    ),
+    "only-the-cube": (
+        "Inside the tanh you have the cube alone. It is added to x: x + 0.044715 x³.",
+        lambda x: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * 0.044715 * x**3)),
+    ),
+    "minus-the-cube": (
+        "You subtract the cube inside the tanh: for large x the gate closes again. It is added.",
+        lambda x: gelu_with(x, cubic=-0.044715),
+    ),
+    "tanh-overflows": (
+        "Right for small numbers. But e to the 100 is beyond float32: infinity divided by infinity "
+        "is NaN. torch.tanh has no such trouble.",
+        _by_powers_of_e,
     ),
     "no-cube": ("The cubic term is missing inside the tanh.", lambda x: gelu_with(x, cubic=0.0)),
     "no-root": (
@@ -270,6 +349,24 @@ BLOCK_PARAMETERS = {
         "The LayerNorms are missing: two of them, each with a weight and (with bias=True) a bias.",
         lambda n_embd, bias: _count(n_embd, bias, norms=0),
     ),
+    "norms-without-bias": (
+        "The LayerNorms' biases are missing. With bias=True each has a weight *and* a bias: C "
+        "numbers more, twice.",
+        lambda n_embd, bias: _count(n_embd, bias) - (2 * n_embd if bias else 0),
+        "biases-of-inputs",
+    ),
+    "one-bias-per-layer": (
+        "You count one bias for a linear layer. It has one for each of its outputs: 3C, C, 4C, C.",
+        lambda n_embd, bias: _count(n_embd, bias, biases=0) + 4 * bias,
+    ),
+    "final-norm-counted": (
+        "You count a third LayerNorm. A block has two; ln_f stands behind all the blocks, once.",
+        lambda n_embd, bias: _count(n_embd, bias, norms=3),
+    ),
+    "half-mlp": (
+        "You count one matrix of the MLP. There are two, C by 4C and 4C by C.",
+        lambda n_embd, bias: _count(n_embd, bias, mlp=4, biases=8),
+    ),
     "one-norm": (
         "A block has two LayerNorms, one before each part. You count one.",
         lambda n_embd, bias: _count(n_embd, bias, norms=1),
@@ -319,6 +416,21 @@ BLOCK_MULTIPLICATIONS = {
         "You count additions too: that is exactly twice too much. The question is about "
         "multiplications.",
         lambda T, n_embd, n_head: 2 * (12 * T * n_embd**2 + 2 * T * T * n_embd),
+    ),
+    "half-the-square": (
+        "You count half of the pattern's square only. The plain matrix product computes the hidden "
+        "half as well.",
+        lambda T, n_embd, n_head: 12 * T * n_embd**2 + T * T * n_embd,
+        "scores-only",
+    ),
+    "softmax-counted": (
+        "You count something for each place of the pattern besides the two products: scaling, or "
+        "the softmax. The question is about matrix products alone.",
+        lambda T, n_embd, n_head: 12 * T * n_embd**2 + 2 * T * T * n_embd + n_head * T * T,
+    ),
+    "c-attn-not-threefold": (
+        "You count c_attn as C by C. It makes query, key and value: C by 3C.",
+        lambda T, n_embd, n_head: 10 * T * n_embd**2 + 2 * T * T * n_embd,
     ),
     "allowed-half": (
         "You count the allowed half of the pattern only. The plain matrix product computes the "

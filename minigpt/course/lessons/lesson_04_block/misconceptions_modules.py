@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from minigpt import model
 from minigpt.course.exercise.mistakes import changed
-from minigpt.course.lessons.lesson_04_block.misconceptions_functions import normalised
+from minigpt.course.lessons.lesson_04_block.misconceptions_functions import GELU, normalised
 
 # --- MLP ---
 
@@ -17,6 +17,7 @@ class Thinker(nn.Module):
 
     widening = 4
     always_bias = False
+    rate = None  # of the dropout, if it is not config.dropout
     dropped = ("result",)
 
     def __init__(self, config):
@@ -24,11 +25,14 @@ class Thinker(nn.Module):
         C, bias = config.n_embd, config.bias or self.always_bias
         self.c_fc = nn.Linear(C, self.widening * C, bias=bias)
         self.c_proj = nn.Linear(self.widening * C, C, bias=bias)
-        self.dropout = config.dropout
+        self.dropout = config.dropout if self.rate is None else self.rate
 
     def forward(self, x):
         hidden = self.drop("hidden", self.bend(self.c_fc(x)))
         return self.drop("result", self.c_proj(hidden))
+
+    def twice(self, x):
+        return self.c_proj(self.c_fc(x))
 
     def drop(self, what, x):
         return F.dropout(x, self.dropout, self.training) if what in self.dropped else x
@@ -65,6 +69,32 @@ MLP = {
         "Your bend is ReLU. GPT-2 has GELU, in its tanh form.",
         changed(Thinker, bend=lambda self, x: F.relu(x)),
     ),
+    "relu-squared": (
+        "Your bend is the square of ReLU, as in newer models. GPT-2 has GELU, in its tanh form.",
+        changed(Thinker, bend=lambda self, x: F.relu(x).square()),
+    ),
+    "silu": (
+        "Your bend is SiLU, x times its sigmoid. GPT-2 has GELU, in its tanh form.",
+        changed(Thinker, bend=lambda self, x: F.silu(x)),
+    ),
+    "sigmoid": (
+        "Your bend is another approximation of GELU, with a sigmoid and 1.702. GPT-2 has the tanh "
+        "form.",
+        changed(Thinker, bend=lambda self, x: x * (1.702 * x).sigmoid()),
+    ),
+    "tanh-overflows": (
+        "Right for small numbers. In your GELU e to the 100 is beyond float32: infinity divided by "
+        "infinity is NaN. torch.tanh has no such trouble.",
+        changed(Thinker, bend=lambda self, x: GELU["tanh-overflows"][1](x)),
+    ),
+    "bend-after-the-projection": (
+        "Your GELU stands behind c_proj. Between the two layers nothing bends, so they are one "
+        "matrix, and nothing below about -0.17 reaches the stream. It stands between them.",
+        changed(
+            Thinker,
+            forward=lambda self, x: self.drop("result", F.gelu(self.twice(x), approximate="tanh")),
+        ),
+    ),
     "no-bend": (
         "There is no bend between the two layers, so together they are one matrix. GELU stands "
         "between them.",
@@ -96,6 +126,19 @@ MLP = {
     "bias-always": (
         "With config.bias=False the linear layers should have no bias. Yours always have one.",
         changed(Thinker, always_bias=True),
+    ),
+    "bias-always, no-dropout": (
+        "Two settings are not used. With config.bias=False the linear layers have no bias; yours "
+        "always have one. And config.dropout acts in training, on the result.",
+        changed(Thinker, always_bias=True, dropped=()),
+    ),
+    "dropout-of-a-half": (
+        "Your dropout is 0.5, nn.Dropout's own default, whatever config.dropout says. Hand it on.",
+        changed(Thinker, rate=0.5),
+    ),
+    "dropout-of-a-tenth": (
+        "Your dropout is 0.1, GPT-2's, whatever config.dropout says. Use config.dropout.",
+        changed(Thinker, rate=0.1),
     ),
     "input-added": (
         "You add the input to the result. That is the block's affair; the MLP returns only what it "
@@ -177,9 +220,45 @@ class SharedNorm(OwnBlock):
         self.ln_2 = self.ln_1
 
 
+class SharedPostNorm(SharedNorm):
+    def look_back(self, x):
+        return self.ln_1(x + self.attn(x))
+
+    def think(self, x):
+        return self.ln_1(x + self.mlp(x))
+
+
+class OneNorm(OwnBlock):
+    def __init__(self, config):
+        super().__init__(config)
+        del self.ln_2
+
+
+class NoNorms(OneNorm):
+    def __init__(self, config):
+        super().__init__(config)
+        del self.ln_1
+
+
+class InputTwice(OwnBlock):
+    def forward(self, x):
+        return x + self.think(self.look_back(x))
+
+
+class ReadsThePart(OwnBlock):
+    def forward(self, x):
+        fetched = self.attn(self.ln_1(x))
+        return x + fetched + self.mlp(self.ln_2(fetched))
+
+
 class NoFirstNorm(OwnBlock):
     def look_back(self, x):
         return x + self.attn(x)
+
+
+class DropsAlways(OwnBlock):
+    def think(self, x):
+        return x + F.dropout(self.mlp(self.ln_2(x)), self.drop.p)
 
 
 BLOCK = {
@@ -224,6 +303,44 @@ BLOCK = {
         "complain, but each part needs a weight and a bias of its own.",
         SharedNorm,
     ),
+    "shared-post-norm": (
+        "Two things: you have one LayerNorm for both parts, and it stands on the stream, after "
+        "each plus. Each part reads through a LayerNorm of its own, and the stream is left alone.",
+        SharedPostNorm,
+    ),
+    "one-norm": (
+        "Your block has one LayerNorm. There are two, ln_1 before attention and ln_2 before the "
+        "MLP, each with a weight of its own.",
+        OneNorm,
+    ),
+    "no-norms": (
+        "Your block has no LayerNorm at all. Each part reads a normalised copy of the stream: "
+        "ln_1 before attention, ln_2 before the MLP.",
+        NoNorms,
+    ),
+    "norms-unused": (
+        "ln_1 and ln_2 are built, but nothing goes through them. Each part reads a normalised copy "
+        "of the stream.",
+        changed(
+            OwnBlock,
+            look_back=lambda self, x: x + self.attn(x),
+            think=lambda self, x: x + self.mlp(x),
+        ),
+    ),
+    "input-added-twice": (
+        "The block's input is in your result twice: the second plus adds the original x, and the "
+        "stream holds it already.",
+        InputTwice,
+    ),
+    "mlp-reads-the-part": (
+        "Your MLP reads only what attention has made. It reads the stream, to which that was "
+        "added.",
+        ReadsThePart,
+    ),
+    "second-norm-twice": (
+        "Attention reads through ln_2. ln_1 exists but is never used.",
+        changed(OwnBlock, look_back=lambda self, x: x + self.attn(self.ln_2(x))),
+    ),
     "first-norm-twice": (
         "The MLP reads through ln_1. ln_2 exists but is never used.",
         changed(OwnBlock, think=lambda self, x: x + self.mlp(self.ln_1(x))),
@@ -256,10 +373,13 @@ BLOCK = {
         "You normalise the stream once more at the end of the block. A block only adds to it.",
         changed(OwnBlock, think=lambda self, x: self.ln_2(x + self.mlp(self.ln_2(x)))),
     ),
-    "other-epsilon": (
-        "Your LayerNorms use another epsilon. Quiet rows show it. GPT-2's is 0.00001.",
-        changed(OwnBlock, eps=1e-12),
-    ),
+    **{
+        f"epsilon-{eps:g}": (
+            "Your LayerNorms use another epsilon. Quiet rows show it. GPT-2's is 0.00001.",
+            changed(OwnBlock, eps=eps),
+        )
+        for eps in (1e-12, 1e-8, 1e-6, 1e-3)
+    },
     "norms-keep-their-bias": (
         "With config.bias=False the LayerNorms should have no bias either. Yours still have one.",
         changed(OwnBlock, always_bias=True),
@@ -272,6 +392,11 @@ BLOCK = {
             look_back=lambda self, x: x + self.drop(self.attn(self.ln_1(x))),
             think=lambda self, x: x + self.drop(self.mlp(self.ln_2(x))),
         ),
+    ),
+    "dropout-in-evaluation": (
+        "Your block drops numbers after .eval(), too: F.dropout needs training=self.training. The "
+        "block needs no dropout at all: its two parts have theirs.",
+        DropsAlways,
     ),
     "dropout-on-the-stream": (
         "Your dropout acts on the stream itself: what earlier blocks wrote is lost. Dropout acts "

@@ -10,6 +10,7 @@ from minigpt.course.lessons.lesson_05_gpt import cases
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_accounts as wrong_accounts
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_model as wrong_model
 from minigpt.course.lessons.lesson_05_gpt import misconceptions_start as wrong_start
+from minigpt.course.lessons.lesson_05_gpt.written import WHY_TIED
 from minigpt.model import GPT
 
 EXERCISES = (
@@ -55,7 +56,10 @@ EXERCISES = (
         wrong=wrong_model.MENDED_WRONG,
     ),
     written(
-        "why_tied", "Why tie the head?", Worth(points=4, difficulty=3, importance=3, minutes=10)
+        "why_tied",
+        "Why tie the head?",
+        Worth(points=4, difficulty=3, importance=3, minutes=10),
+        WHY_TIED,
     ),
     number(
         "first_loss",
@@ -69,7 +73,7 @@ EXERCISES = (
             "probability = 1 / size of the vocabulary; loss = minus the natural logarithm of it",
         ),
         answer=math.log(50257),
-        within=0.006,
+        within=0.005,
         wrong=wrong_accounts.FIRST_LOSS,
         case="GPT-2's vocabulary, all tokens equally likely",
     ),

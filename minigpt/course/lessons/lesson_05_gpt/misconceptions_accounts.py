@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from minigpt.config import GPTConfig
@@ -42,6 +43,28 @@ COUNT_PARAMETERS = {
     "one-norm-per-block": (
         "You count one LayerNorm in a block. There are two: before attention and before the MLP.",
         partial(parameters, norms=1),
+    ),
+    "norms-without-bias": (
+        "The LayerNorms' biases are missing. With bias=True each LayerNorm has a weight *and* a "
+        "bias of C numbers, ln_f too.",
+        lambda config: parameters(config) - config.bias * (2 * config.n_layer + 1) * config.n_embd,
+    ),
+    "norms-forgotten": (
+        "The LayerNorms are missing. A block has two, and ln_f stands behind the last.",
+        partial(parameters, norms=0, final=False),
+    ),
+    "head-without-tie, biased": (
+        "You count the head as a layer of its own, with a bias. It is tied to the token table, "
+        "counted there, and has no bias.",
+        lambda config: parameters(config, tables=2) + config.vocab_size,
+    ),
+    "one-block": (
+        "You count a single block. There are n_layer of them.",
+        lambda config: parameters(replace(config, n_layer=1)),
+    ),
+    "biases-of-inputs": (
+        "A linear layer has one bias for each *output*: c_fc has 4C of them, c_attn 3C.",
+        lambda config: parameters(config) - config.bias * 2 * config.n_layer * config.n_embd,
     ),
     "biases-forgotten": (
         "You count the weights only. With bias=True every linear layer of a block and every "
@@ -87,6 +110,11 @@ def training_bytes(
     return each * (copies * parameters(config) + kept * activations * (T if every else 1))
 
 
+def _one_layer(config: GPTConfig, T: int) -> int:
+    left = config.n_layer - 1
+    return training_bytes(config, T) - 4 * T * left * (16 * config.n_embd + config.n_head + 4)
+
+
 TRAINING_BYTES = {
     "weights-only": (
         "You count the weights and the activations. To train, each weight also needs its gradient "
@@ -102,6 +130,25 @@ TRAINING_BYTES = {
         "You give AdamW one running average for each parameter. It keeps two: of the gradient, and "
         "of its square.",
         partial(training_bytes, copies=3),
+    ),
+    "gradient-forgotten": (
+        "The gradients are missing: one number for every parameter, besides the weight and "
+        "AdamW's two averages.",
+        partial(training_bytes, copies=3),
+        "one-average",
+    ),
+    "untied": (
+        "You count the head's matrix besides the token table. They are one parameter: one weight, "
+        "one gradient, two averages.",
+        lambda config, T: training_bytes(config, T) + 16 * config.vocab_size * config.n_embd,
+    ),
+    "one-layer": (
+        "You count what one block keeps. There are n_layer of them.",
+        _one_layer,
+    ),
+    "loss-forgotten": (
+        "The loss keeps V numbers for each position. With a large vocabulary that is the most.",
+        lambda config, T: training_bytes(config, T) - 4 * T * config.vocab_size,
     ),
     "activations-forgotten": (
         "You count what does not depend on the text. The activations do: the backward pass needs "
@@ -161,6 +208,27 @@ FLOPS_PER_TOKEN = {
         "Of attention you count the scores, query by key. Mixing the values takes as much again.",
         partial(flops_per_token, attention=2),
     ),
+    "half-the-square": (
+        "You count half of attention, because half of the square is hidden. The plain product "
+        "computes the hidden half as well.",
+        partial(flops_per_token, attention=2),
+        "scores-only",
+    ),
+    "allowed-half": (
+        "You count what a token may look at, (T + 1) / 2 keys on the average. The plain product "
+        "computes the hidden half as well: T keys for each.",
+        lambda config, T: (
+            flops_per_token(config, T, attention=0) + 2 * config.n_layer * (T + 1) * config.n_embd
+        ),
+    ),
+    "attention-once": (
+        "You count attention once. Every one of the n_layer blocks has one.",
+        lambda config, T: flops_per_token(config, T, attention=0) + 4 * T * config.n_embd,
+    ),
+    "one-head": (
+        "You count attention for a single head. Together the heads have C numbers, not C / nh.",
+        lambda config, T: flops_per_token(config, T, attention=4 / config.n_head),
+    ),
     "backward-included": (
         "You count the backward pass, too: three times as much. Here it is about reading only.",
         partial(flops_per_token, each=6, attention=12),
@@ -207,9 +275,28 @@ FIRST_LOSS = {
         "That is right for the storyteller's 1,024 tokens. GPT-2 has 50,257.",
         math.log(1024),
     ),
-    "with-the-lift": (
-        "That is what a new GPT-2 really shows: its logits are not quite equal, which lifts the "
-        "loss. The question is about exactly equal ones.",
-        math.log(50257) + 768 * 0.02**2 / 2,
+    "rounded-up": ("Nearly: 10.8249 and more is 10.82 with two decimals.", 10.83),
+    **{
+        name: (
+            "That is what a new GPT-2 really shows: its logits are not quite equal, which lifts "
+            "the loss. The question is about exactly equal ones.",
+            lifted,
+        )
+        for name, lifted in {
+            "with-the-lift": math.log(50257) + 768 * 0.02**2 / 2,  # 10.98
+            "with-the-lift, 10.97": 10.97,
+            "with-the-lift, 10.96": 10.96,
+            "with-the-lift, 10.99": 10.99,
+            "with-the-lift, 11": 11.0,
+        }.items()
+    },
+    "merges-only": (
+        "You counted the 50,000 merges. The vocabulary has the 256 bytes and the mark besides.",
+        math.log(50000),
+    ),
+    "context": (
+        "You took the logarithm of the context, 1,024 words. One of the *vocabulary* comes next.",
+        math.log(1024),
+        "storyteller",
     ),
 }

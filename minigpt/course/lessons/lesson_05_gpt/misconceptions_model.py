@@ -84,10 +84,49 @@ class HeadBias(Assembled):
         self.tie()
 
 
+class UntiedHeadBias(HeadBias):
+    def tie(self):
+        pass
+
+
+class BlocksInAList(Assembled):
+    def blocks(self, config):
+        return nn.Identity()  # a plain list has no parameters that a module could find
+
+
+class PartsOutside(Assembled):
+    """The parts stand in the model itself, not in a dictionary called transformer."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        for name, part in self.transformer.items():
+            self.add_module(name, part)
+        del self.transformer
+
+
+class NoPlaces(Assembled):
+    def __init__(self, config):
+        super().__init__(config)
+        del self.transformer.wpe
+
+
 class NoConfig(Assembled):
     def tie(self):
         super().tie()
         del self.config
+
+
+class OneBlock(Assembled):
+    def forward(self, idx):
+        return self.head(self.transformer.h[0](self.drop(self.embed(idx))))
+
+
+class Backwards(Assembled):
+    def forward(self, idx):
+        x = self.drop(self.embed(idx))
+        for block in reversed(self.transformer.h):
+            x = block(x)
+        return self.head(x)
 
 
 class BlocksApart(Assembled):
@@ -174,10 +213,63 @@ GPT_WRONG = {
         "the checkpoint to fill it.",
         HeadBias,
     ),
+    "head-bias, head-not-tied": (
+        "Two things: your head has a bias, which GPT-2's never has; and its matrix is its own, "
+        "where it should be the very parameter of the token table.",
+        UntiedHeadBias,
+    ),
+    "blocks-in-a-list": (
+        "Your blocks have no parameters that the model knows of. A plain Python list hides them: "
+        "nn.ModuleList, inside transformer, does not.",
+        BlocksInAList,
+    ),
+    "parts-outside-transformer": (
+        "The parts are right, but they stand in the model itself. The checkpoint has them in a "
+        "dictionary: transformer, an nn.ModuleDict.",
+        PartsOutside,
+    ),
+    "no-place-table": (
+        "There is no wpe. GPT-2 learns a row for each of the block_size places; without it no word "
+        "knows where it stands.",
+        NoPlaces,
+    ),
+    "ids-as-places": (
+        "You look up the ids in wpe, too. A place is where a word stands, 0 to T - 1, whatever "
+        "word it is.",
+        changed(Assembled, places=lambda self, idx: idx),
+    ),
+    "logits-and-loss": (
+        "You return two things, logits and a loss. This model returns logits alone, always: the "
+        "loss is the training's affair, in lesson 06.",
+        changed(Assembled, forward=lambda self, idx: (Assembled.forward(self, idx), None)),
+    ),
+    "last-row-and-loss": (
+        "Two things: you return a loss besides the logits, and the logits of the last word only. "
+        "Return logits alone, with a row for each of the T words.",
+        changed(Assembled, forward=lambda self, idx: (Assembled.forward(self, idx)[:, -1:], None)),
+    ),
+    "flattened": (
+        "You joined texts and words: (B * T, V). Whoever computes a loss may flatten; the model "
+        "returns (B, T, V).",
+        changed(Assembled, head=lambda self, x: Assembled.head(self, x).flatten(0, 1)),
+    ),
     "softmax-inside": (
         "You return probabilities. The model returns logits, the scores before softmax: the loss "
         "and the sampling of the coming lessons start from those.",
         changed(Assembled, head=lambda self, x: Assembled.head(self, x).softmax(dim=-1)),
+    ),
+    "log-softmax-inside": (
+        "You return logarithms of probabilities. The loss would not mind, but the model returns "
+        "logits, the scores before softmax.",
+        changed(Assembled, head=lambda self, x: Assembled.head(self, x).log_softmax(dim=-1)),
+    ),
+    "one-block": (
+        "Only the first block is used. The others exist, but nothing goes through them.",
+        OneBlock,
+    ),
+    "blocks-backwards": (
+        "Your blocks run from the last to the first. h.0 reads the embedding.",
+        Backwards,
     ),
     "last-row-only": (
         "You return the logits of the last word only. Training asks every word for its next, so "

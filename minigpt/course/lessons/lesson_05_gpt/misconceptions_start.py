@@ -13,6 +13,7 @@ def starter(
     writes=lambda p, L: p.normal_(std=0.02 / math.sqrt(2 * L)),
     bias=lambda p, L: p.zero_(),
     norm=lambda p, L: p.fill_(1),
+    norm_bias=None,
     table=None,
     place=None,
     inner=None,
@@ -23,7 +24,7 @@ def starter(
 
     def rule(name: str):
         if name.endswith("bias"):
-            return bias
+            return (norm_bias or bias) if "ln_" in name else bias
         if "ln_" in name:
             return norm
         if name.endswith("c_proj.weight"):
@@ -56,6 +57,40 @@ def untouched(p: Tensor, L: int) -> None:
     """Leave a tensor as it was."""
 
 
+def both(matrix):
+    """Return a start with one rule for all matrices, and a rule that divides it for c_proj."""
+
+    def divided(p: Tensor, L: int) -> None:
+        matrix(p, L)
+        p.div_(math.sqrt(2 * L))
+
+    return dict(matrix=matrix, writes=divided)
+
+
+EVENLY = (
+    "Your weights are spread evenly between two bounds. GPT-2 draws from the normal distribution: "
+    "most near zero, a few far out."
+)
+NOT_SHRUNK = (
+    " And the two c_proj of each block write to the residual stream, so they start smaller: 0.02 "
+    "divided by the root of 2L."
+)
+BY_SIZE = (
+    "The spread of your weights depends on the size of each matrix. GPT-2's is 0.02 whatever the "
+    "size: normal_ with a std of 0.02."
+)
+NORMS_LEFT = (
+    "Your LayerNorms are as they were before. They are parameters like the others: their weight "
+    "starts at 1, their bias at 0. (A fresh nn.LayerNorm has these, but nobody said it is fresh.)"
+)
+EVEN_RULES = {
+    "uniform": (EVENLY, lambda p, L: p.uniform_(-0.02, 0.02)),
+    "uniform-of-that-spread": (EVENLY, lambda p, L: p.uniform_(-(0.0012**0.5), 0.0012**0.5)),
+    "xavier-uniform": (BY_SIZE, lambda p, L: nn.init.xavier_uniform_(p)),
+    "xavier-normal": (BY_SIZE, lambda p, L: nn.init.xavier_normal_(p)),
+    "kaiming-uniform": (BY_SIZE, lambda p, L: nn.init.kaiming_uniform_(p, a=math.sqrt(5))),
+}
+
 START_WRONG = {
     "not-shrunk": (
         "Every matrix starts at 0.02. The two c_proj of each block write to the residual stream "
@@ -86,13 +121,42 @@ START_WRONG = {
         "you took it for the variance.",
         starter(spread(0.02**0.5), spread(lambda L: (0.02 / math.sqrt(2 * L)) ** 0.5)),
     ),
-    "uniform": (
-        "Your weights are spread evenly between two bounds. GPT-2 draws from the normal "
-        "distribution: most near zero, a few far out.",
-        starter(
-            lambda p, L: p.uniform_(-0.02, 0.02),
-            lambda p, L: p.uniform_(-0.02, 0.02).div_(math.sqrt(2 * L)),
-        ),
+    **{name: (message, starter(**both(rule))) for name, (message, rule) in EVEN_RULES.items()},
+    **{
+        f"{name}, not-shrunk": (message + NOT_SHRUNK, starter(matrix=rule, writes=rule))
+        for name, (message, rule) in EVEN_RULES.items()
+    },
+    "norms-left": (NORMS_LEFT, starter(norm=untouched, norm_bias=untouched)),
+    "norms-left, not-shrunk": (
+        NORMS_LEFT + NOT_SHRUNK,
+        starter(norm=untouched, norm_bias=untouched, writes=spread(0.02)),
+    ),
+    "norm-weights-left": (
+        "The weights of your LayerNorms are as they were before. They start at 1.",
+        starter(norm=untouched),
+    ),
+    "norm-weights-left, not-shrunk": (
+        "The weights of your LayerNorms are as they were before. They start at 1." + NOT_SHRUNK,
+        starter(norm=untouched, writes=spread(0.02)),
+    ),
+    "biases-left, not-shrunk": (
+        "Your biases are as they were before. They start at zero." + NOT_SHRUNK,
+        starter(bias=untouched, writes=spread(0.02)),
+    ),
+    "matrices-only": (
+        "Only matrices and tables get their start. LayerNorms and biases are as they were before: "
+        "a LayerNorm's weight starts at 1, every bias at 0.",
+        starter(norm=untouched, bias=untouched),
+    ),
+    "matrices-only, not-shrunk": (
+        "Only matrices and tables get their start. LayerNorms and biases are as they were before: "
+        "a LayerNorm's weight starts at 1, every bias at 0." + NOT_SHRUNK,
+        starter(norm=untouched, bias=untouched, writes=spread(0.02)),
+    ),
+    "places-half-as-wide": (
+        "Your place table starts at 0.01, as in OpenAI's own code. In this exercise it starts at "
+        "0.02, like the other tables.",
+        starter(place=spread(0.01)),
     ),
     "norms-random": (
         "Your LayerNorms start with random weights near zero, so hardly anything gets through "

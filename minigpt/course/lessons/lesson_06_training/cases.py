@@ -58,6 +58,7 @@ def draw_cross_entropy(g: Generator) -> list[dict]:
             torch.tensor([[0, 1], [1, 1]]),
         ),
         case("all logits near -10,000", logits(2, 3, 5) - 10_000, y),
+        case("1,000 tokens", logits(2, 2, 1000), targets(2, 2, V=1000)),
     ]
 
 
@@ -97,6 +98,8 @@ def draw_adamw(g: Generator) -> list[dict]:
         case("gradients near epsilon", state(4, size=1e-8, start=True, dtype=torch.float64), 1),
         case("other betas, a large epsilon", state(4), 4, betas=(0.7, 0.95), eps=0.05),
         case("a transposed matrix, after 100 steps", matrix, 100),
+        case("gradients of a million billions", state(4, size=1e15, start=True), 1),
+        case("a beta of 0.9999999", state(4, start=True), 2, betas=(0.999, 0.9999999)),
         case("no gradient at all, only decay", still, 1),
         case("a single weight", state(), 2),
     ]
@@ -154,6 +157,12 @@ def draw_schedule(g: Generator) -> list[dict]:
 # --- train_step, evaluate, resume_training ---
 
 
+def louder(weights: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """Return the weights of a model whose logits are that many times as large."""
+    gain = "transformer.ln_f.weight"
+    return {**weights, gain: factor * weights[gain]}
+
+
 def train_step(model, optimizer, batches, max_norm):
     """The package's step returns the gradient's length as well."""
     return training.train_step(model, optimizer, batches, max_norm)[0]
@@ -167,8 +176,11 @@ def draw_batches(g: Generator, *sizes: int, T: int = 4) -> list[tuple]:
 def draw_train_step(g: Generator) -> list[dict]:
     named = Cases("batches", "max_norm")
 
-    def case(title: str, count: int, max_norm: float, size=2, dtype=torch.float32, **more) -> dict:
-        weights = {name: weight.to(dtype) for name, weight in random_weights(TINY, g).items()}
+    def case(
+        title: str, count: int, max_norm: float, size=2, dtype=torch.float32, loud=1.0, **more
+    ) -> dict:
+        drawn = louder(random_weights(TINY, g), loud)
+        weights = {name: weight.to(dtype) for name, weight in drawn.items()}
         model = dict(config=TINY, weights=weights, lr=0.5, **more)
         return named(title, draw_batches(g, *[size] * count), max_norm, **model)
 
@@ -180,6 +192,7 @@ def draw_train_step(g: Generator) -> list[dict]:
         case("one micro-batch, a gradient that is too long", 1, 0.1),
         case("four micro-batches, a gradient that is too long", 4, 0.1),
         case("three micro-batches, old gradients, clipped, float64", 3, 0.2, **double),
+        case("a gradient a million times too long", 2, 0.1, loud=1e6),
     ]
 
 
@@ -198,8 +211,9 @@ def evaluate(model, batches):
 def draw_evaluate(g: Generator) -> list[dict]:
     named, config = Cases("batches"), TINY | {"dropout": 0.5}
 
-    def case(title: str, *sizes: int, training: bool, **more) -> dict:
-        model = dict(config=config, weights=random_weights(TINY, g), training=training, **more)
+    def case(title: str, *sizes: int, training: bool, loud=1.0, **more) -> dict:
+        weights = louder(random_weights(TINY, g), loud)
+        model = dict(config=config, weights=weights, training=training, **more)
         return named(title, draw_batches(g, *sizes), **model)
 
     cases = [
@@ -207,6 +221,7 @@ def draw_evaluate(g: Generator) -> list[dict]:
         case("one batch, a model in training mode", 2, training=True, stale=True),
         case("three batches, the last one smaller", 3, 3, 1, training=True),
         case("four batches of all sizes", 1, 4, 2, 5, training=False),
+        case("a model that is very sure, and wrong", 2, 1, training=False, loud=200.0),
     ]
     short = [*draw_batches(g, 2), *draw_batches(g, 2, T=2)]
     return [*cases, cases[0] | dict(title="windows of different lengths", args=[short])]
@@ -267,5 +282,6 @@ def draw_plan_run(g: Generator) -> list[dict]:
         case("less text than one step reads", 50, 1, 8, 16, 4),
         case("one token over a whole number of steps", 20_001, 1, 4, 50, 5),
         case("just a whole number of steps", 6_000, 2, 4, 50, 5),
+        case("fifteen trillion tokens and one", 15 * 10**12 + 1, 1, 1_000, 5_000, 4),
         *(real_run() for _ in range(3)),
     ]

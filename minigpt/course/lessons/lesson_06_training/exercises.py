@@ -14,7 +14,9 @@ from minigpt.course.exercise.calls.training import (
 from minigpt.course.exercise.kinds import Worth, account, bug, function, number, written
 from minigpt.course.lessons.lesson_06_training import cases
 from minigpt.course.lessons.lesson_06_training import misconceptions_loss as wrong
+from minigpt.course.lessons.lesson_06_training import misconceptions_optimizer as wrong_optimizer
 from minigpt.course.lessons.lesson_06_training import misconceptions_steps as wrong_steps
+from minigpt.course.lessons.lesson_06_training.written import WHY_WARM_UP
 
 EXERCISES = (
     function(
@@ -67,7 +69,7 @@ EXERCISES = (
         ),
         draw=cases.draw_adamw,
         reference=cases.adamw_step,
-        wrong=wrong.ADAMW,
+        wrong=wrong_optimizer.ADAMW,
         keep=False,
     ),
     function(
@@ -84,7 +86,7 @@ EXERCISES = (
         draw=cases.draw_groups,
         call=call_groups,
         reference=training.optimizers.parameter_groups,
-        wrong=wrong.PARAMETER_GROUPS,
+        wrong=wrong_optimizer.PARAMETER_GROUPS,
     ),
     function(
         "lr_schedule",
@@ -103,7 +105,7 @@ EXERCISES = (
         draw=cases.draw_schedule,
         call=call_schedule,
         reference=training.lr_schedule,
-        wrong=wrong.LR_SCHEDULE,
+        wrong=wrong_optimizer.LR_SCHEDULE,
         rtol=1e-5,
         atol=1e-9,
     ),
@@ -176,5 +178,10 @@ EXERCISES = (
         reference=cases.plan_run,
         wrong=wrong_steps.PLAN_RUN,
     ),
-    written("why_warm_up", "Why warm up?", Worth(points=3, difficulty=2, importance=3, minutes=8)),
+    written(
+        "why_warm_up",
+        "Why warm up?",
+        Worth(points=3, difficulty=2, importance=3, minutes=8),
+        WHY_WARM_UP,
+    ),
 )

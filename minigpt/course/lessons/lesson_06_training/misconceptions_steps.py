@@ -21,6 +21,7 @@ def clip(model: nn.Module, max_norm: float) -> None:
 def step(
     model, optimizer, batches, max_norm, *, clear="first", divide=1, report=1, clipper=clip,
     when="before", each=False, last=False, pair=lambda logits, x, y: (logits, y),
+    size=lambda y: 1, steps=True,
 ) -> float:  # fmt: skip
     """One training step with one thing wrong."""
     if clear == "first":
@@ -29,7 +30,7 @@ def step(
     for x, y in batches:
         if clear == "each":
             optimizer.zero_grad()
-        loss = cross_entropy(*pair(model(x), x, y)) / len(batches) ** divide
+        loss = cross_entropy(*pair(model(x), x, y)) * size(y) / len(batches) ** divide
         loss.backward()
         losses.append(loss.item())
         if when == "each":
@@ -41,7 +42,7 @@ def step(
         clipper(model, max_norm)
     if clear == "late":
         optimizer.zero_grad()
-    if not each:
+    if steps and not each:
         optimizer.step()
     if when == "after":
         clipper(model, max_norm)
@@ -56,6 +57,12 @@ def clip_each_tensor(model: nn.Module, max_norm: float) -> None:
 
 def clip_values(model: nn.Module, max_norm: float) -> None:
     nn.utils.clip_grad_value_(model.parameters(), max_norm)
+
+
+def clip_by_square(model: nn.Module, max_norm: float) -> None:
+    square = sum(weight.grad.square().sum() for weight in model.parameters())
+    for weight in model.parameters():
+        weight.grad *= min(1.0, max_norm / square.item())
 
 
 def always_that_long(model: nn.Module, max_norm: float) -> None:
@@ -172,6 +179,33 @@ TRAIN_STEP = {
         "what comes *next*: that is y.",
         partial(step, pair=lambda logits, x, y: (logits, x)),
     ),
+    "summed-loss": (
+        "Your loss is the sum over a micro-batch's targets (reduction='sum'). Loss and gradient "
+        "then grow with the size of the batch. Take the mean.",
+        partial(step, size=Tensor.numel),
+    ),
+    "no-step": (
+        "The gradients are there, and nobody follows them: no weight moves. What does an optimizer "
+        "do, and when?",
+        partial(step, steps=False),
+    ),
+    "cleared-at-the-end": (
+        "You clear the gradients after the step. That is in time for the next one, but those that "
+        "were there when this one began are counted in. Clear first.",
+        partial(step, clear="never"),
+        "not-cleared",
+    ),
+    "backward-after-the-loop": (
+        "You call backward() once, after the loop, on the loss of the last micro-batch. The others "
+        "are computed and thrown away. Each needs a backward() of its own.",
+        partial(step, clear="each"),
+        "cleared-each-time",
+    ),
+    "clipped-by-the-square": (
+        "You compare the sum of the squares with max_norm. The length of an arrow is the *root* of "
+        "that sum.",
+        partial(step, clipper=clip_by_square),
+    ),
 }
 
 # --- evaluate ---
@@ -200,6 +234,10 @@ def evaluation(
 def gradients_off_for_good(model, batches) -> float:
     torch.set_grad_enabled(False)
     return evaluation(model, batches)
+
+
+def returned_early(model, batches) -> float:
+    return evaluation(model, batches[:1], mode="eval")
 
 
 def clears_gradients(model, batches) -> float:
@@ -256,6 +294,20 @@ EVALUATE = {
         "somebody may be about to step with them.",
         clears_gradients,
     ),
+    "sum-over-batches": (
+        "You add up the surprises and divide by the number of batches. Divide by the number of "
+        "*tokens*.",
+        lambda model, batches: evaluation(model, batches, report=lambda s, n: s / len(batches)),
+    ),
+    "last-batch": (
+        "You return the loss of the last batch. All of them count.",
+        lambda model, batches: evaluation(model, batches[-1:]),
+    ),
+    "returned-inside-the-loop": (
+        "You return inside the loop: only the first batch is measured, and the model's mode is not "
+        "put back. One step to the left.",
+        returned_early,
+    ),
 }
 
 # --- resume_training: a broken loop ---
@@ -268,15 +320,16 @@ BUGS = {
 
 
 def resume_training(
-    model, optimizer, batches, rates, first_step, max_norm, *, bugs=(), groups=None
-):
+    model, optimizer, batches, rates, first_step, max_norm, *, bugs=(), groups=None, ahead=0,
+    clear="first",
+):  # fmt: skip
     """The loop, with some of its three bugs, or the rates in the first `groups` groups only."""
-    clear = "never" if "gradients" in bugs else "first"
+    clear = "never" if "gradients" in bugs else clear
     when = "after" if "clipping" in bugs else "before"
     losses = []
     for n, batch in enumerate(batches):
         for group in optimizer.param_groups[:groups]:
-            group["lr"] = rates[n if "schedule" in bugs else first_step + n]
+            group["lr"] = rates[n if "schedule" in bugs else first_step + n + ahead]
         losses.append(step(model, optimizer, [batch], max_norm, clear=clear, when=when))
     return losses
 
@@ -303,6 +356,16 @@ RESUME_TRAINING = {
         "old one: walk through all param_groups.",
         partial(resume_training, groups=1),
     ),
+    "rate-of-the-next-step": (
+        "Each update has the learning rate of the step after it. The first one is step first_step "
+        "itself.",
+        partial(resume_training, ahead=1),
+    ),
+    "cleared-too-early": (
+        "You clear the gradients between backward() and the step. Nothing is left to follow, and "
+        "no weight moves.",
+        partial(resume_training, clear="late"),
+    ),
 }
 
 
@@ -320,6 +383,17 @@ def run_plan(
     steps = -(-wanted // per_step) if up else wanted // per_step + more
     steps = -(-corpus_tokens // per_step) * epochs if each else steps
     return per_step, steps, steps * per_step if seen == "steps" else wanted
+
+
+def not_rounded(**plan):
+    per_step, _, wanted = run_plan(**plan, seen="wanted")
+    return per_step, wanted / per_step, wanted
+
+
+def in_float32(**plan):
+    per_step, _, wanted = run_plan(**plan, seen="wanted")
+    steps = int((torch.tensor(float(wanted)) / per_step).ceil())
+    return per_step, steps, steps * per_step
 
 
 PLAN_RUN = {
@@ -359,5 +433,15 @@ PLAN_RUN = {
         "You round up in each epoch. The run goes on from the end of the text to its beginning "
         "within a step, so round up once, at the end.",
         partial(run_plan, each=True),
+    ),
+    "not-rounded": (
+        "Your number of updates has something after the point. There is no third of an update: a "
+        "last one that is only partly needed is still one.",
+        not_rounded,
+    ),
+    "short-numbers": (
+        "Right for short texts. But you divide in float32, which keeps seven digits. Whole numbers "
+        "of Python have no limit: stay with them.",
+        in_float32,
     ),
 }

@@ -47,6 +47,7 @@ def draw_temperature(g: Generator) -> list[dict]:
         ),
         case("bfloat16", apart(g, 2, 4), 2.0),
         case("logits of 10,000", torch.tensor([[10_000.0, -10_000, 0]]), 0.5),
+        case("a temperature of a millionth", normal(g, 2, 4), 1e-6),
         case("some tokens are filtered out already", cut, hot),
     ]
 
@@ -62,6 +63,7 @@ def draw_top_k(g: Generator) -> list[dict]:
         case("three tokens, two stay", torch.tensor([1.0, 3, 2]), 2),
         case("only the best stays", torch.tensor([[0.5, -1, 2, 1], [3, 1, 0, 2]]), 1),
         case("with the gradient", normal(g, 2, 3, 7), 3, gradients="logits"),
+        case("as many rows as tokens", normal(g, 4, 4), 2),
         case("as many as there are", normal(g, 2, 5), 5),
         case("more than there are", normal(g, 2, 5), 9),
         case("a transposed tensor", normal(g, 6, 3).T, 2),
@@ -87,6 +89,17 @@ def clear_cut(p: float, margin: float, make) -> Tensor:
         sums = logits.double().softmax(dim=-1).sort(dim=-1, descending=True).values.cumsum(dim=-1)
         if (sums - p).abs().min() > margin:
             return logits
+
+
+def sums_beside_one(g: Generator) -> Tensor:
+    """Draw rows whose rounded sums exceed 1 before the end, two, and others that end below, two."""
+    above, below = torch.empty(0, 1000), torch.empty(0, 1000)
+    while min(len(above), len(below)) < 2:
+        rows = 3 * torch.randn(256, 1000, generator=g)
+        sums = rows.sort(descending=True).values.softmax(dim=-1).cumsum(dim=-1)[:, -2] - 1
+        step = torch.finfo(torch.float32).eps  # two of them: also for sums in another order
+        above, below = torch.cat([above, rows[sums >= 2 * step]]), rows[sums <= -2 * step]
+    return torch.cat([above[:2], below[:2]])
 
 
 def draw_top_p(g: Generator) -> list[dict]:
@@ -119,6 +132,8 @@ def draw_top_p(g: Generator) -> list[dict]:
         case("a very small p", 0.01, lambda: normal(g, 2, 6)),
         long,
         named("logits of 10,000", sure, 0.9),
+        named("p = 1, and a token that rounding adds nothing for", torch.tensor([0.0, -20]), 1.0),
+        named("p = 1, and rows whose rounded sums end above and below 1", sums_beside_one(g), 1.0),
     ]
 
 
@@ -151,7 +166,7 @@ def draw_sample(g: Generator) -> list[dict]:
     return [
         case("one row: 0.2, 0.5, 0.3", tiny[None]),
         case("the same row four times", tiny.repeat(4, 1)),
-        case("five rows of six", normal(g, 5, 6)),
+        case("as many rows as tokens", normal(g, 6, 6)),
         case("some tokens are filtered out", normal(g, 6, 5) + cut),
         case("a transposed tensor", normal(g, 4, 7).T),
         case("float64", normal(g, 12, 6, dtype=torch.float64)),
@@ -187,12 +202,15 @@ def draw_entropy(g: Generator) -> list[dict]:
         case("every other token is filtered out", cut),
         case("only one token is left", torch.tensor([[-INF, 3.0, -INF]])),
         case("logits of 1,000", torch.tensor([[1000.0, 1000, 0], [0, 0, -1000]])),
+        case("1,000 tokens", normal(g, 1000)),
     ]
 
 
 # --- generate, write_until ---
 
-SMALL = dict(vocab_size=13, block_size=5, n_layer=1, n_head=2, n_embd=8, bias=False)
+# Only the last 13 ids are ever written: beyond 256 Python makes a new object for each number.
+SMALL = dict(vocab_size=270, block_size=5, n_layer=1, n_head=2, n_embd=8, bias=False)
+WORDS = range(257, 270)
 
 
 def lively_weights(config: dict, g: Generator) -> dict:
@@ -201,6 +219,7 @@ def lively_weights(config: dict, g: Generator) -> dict:
     for name, weight in weights.items():
         if "attn" in name:
             weight *= 10 if "c_proj" in name else 3.5
+    weights["transformer.wte.weight"][: WORDS.start] *= 0.01  # hardly a logit: never the best
     return weights
 
 
@@ -220,7 +239,7 @@ def draw_texts(g: Generator, config: dict, prompt: int, new: int):
     """Draw a model and texts of it that are varied, none decided by a near tie: weights, (N, T)."""
     weights = lively_weights(config, g)
     model = gpt_of(dict(config=config, weights=weights))
-    idx = torch.randint(config["vocab_size"], (64, prompt), generator=g)
+    idx = torch.randint(WORDS.start, WORDS.stop, (64, prompt), generator=g)
     texts, closest = greedy(model, idx, new)
     varied = [row[prompt:].unique().numel() >= min(new, 4) - 1 for row in texts]
     return weights, texts[torch.tensor(varied) & (closest > 1e-3)]
@@ -252,6 +271,7 @@ def draw_generate(g: Generator) -> list[dict]:
         case("longer than block_size = 5", 2, 3, 9),
         case("a prompt that is longer than block_size", 2, 9, 4, training=True),
         case("a prompt of just block_size", 1, 5, 2),
+        case("a long prompt, and one token more", 2, 9, 1),
         case("no new token", 2, 3, 0),
         case("block_size = 2", 2, 1, 6, config=SMALL | {"block_size": 2}),
     ]
@@ -270,8 +290,8 @@ def draw_until(g: Generator) -> list[dict]:
         """Find a model, an end mark, and one text of each kind of end."""
         while True:
             weights, texts = draw_texts(g, SMALL, prompt, new)
-            for mark in range(SMALL["vocab_size"]):
-                ends = [(row[prompt:] == mark).tolist() for row in texts]
+            for mark in WORDS:
+                ends = [(row == mark).tolist() for row in texts]
                 rows = [
                     next((r for r, end in enumerate(ends) if kind(end)), None) for kind in kinds
                 ]
@@ -279,23 +299,24 @@ def draw_until(g: Generator) -> list[dict]:
                     idx = texts[rows, :prompt]
                     return named(title, idx, new, mark, config=SMALL, weights=weights)
 
-    def first(kind, ends):
-        return next((row for row, its_ends in enumerate(ends) if kind(its_ends)), None)
-
     def never(ends):
-        return not any(ends)
+        return not any(ends[prompt:])
 
     def early(ends):  # and the model would go on with something else, now and later
-        return any(ends[:2]) and not ends[2] and not all(ends[3:])
+        return any(ends[3:5]) and not ends[5] and not all(ends[6:])
 
     def later(ends):  # past block_size, before the time is up
-        return not any(ends[:4]) and any(ends[4:8])
+        return not any(ends[3:7]) and any(ends[7:11])
+
+    def told_before(ends):  # a mark in the prompt, which does not count
+        return any(ends[:prompt]) and later(ends)
 
     return [
         case("no text ends", never, never),
         case("one text ends early", early, never),
         case("all texts end before the time is up", early, later),
         case("one ends early, one later, one never", later, never, early),
+        case("a mark in a prompt, which does not count", told_before, early),
     ]
 
 

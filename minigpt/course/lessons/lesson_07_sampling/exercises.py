@@ -7,6 +7,7 @@ from minigpt.course.exercise.calls.sampling import call_with_dice
 from minigpt.course.exercise.calls.training import call_evaluation
 from minigpt.course.exercise.kinds import Worth, account, bug, function, number
 from minigpt.course.lessons.lesson_07_sampling import cases
+from minigpt.course.lessons.lesson_07_sampling import misconceptions_draws as wrong_draws
 from minigpt.course.lessons.lesson_07_sampling import misconceptions_filters as wrong
 from minigpt.course.lessons.lesson_07_sampling import misconceptions_writing as wrong_writing
 
@@ -50,6 +51,7 @@ EXERCISES = (
             "or the sum before it?",
             "probabilities 0.1, 0.2, 0.4, 0.3 and p = 0.65: in order 0.4, 0.3, 0.2, 0.1 (ids 2, 3, "
             "1, 0). Sums before: 0, 0.4, 0.7, 0.9. Below 0.65 are the first two: ids 2 and 3 stay.",
+            "if p is 1: the logits as they are\n"
             "order = the ids, likeliest first, in each row\n"
             "in that order: sum before = running sum of the probabilities, less the own one\n"
             "removed, in that order = sum before has reached p\n"
@@ -73,7 +75,7 @@ EXERCISES = (
         ),
         answer=0.8,
         within=0.004,
-        wrong=wrong.CHANCE,
+        wrong=wrong_draws.CHANCE,
         case="temperature 0.5, then top-p 0.9",
     ),
     function(
@@ -91,7 +93,7 @@ EXERCISES = (
         draw=cases.draw_sample,
         call=call_with_dice,
         reference=cases.sample_next_token,
-        wrong=wrong.SAMPLE,
+        wrong=wrong_draws.SAMPLE,
         keep=False,
     ),
     function(
@@ -109,7 +111,7 @@ EXERCISES = (
         ),
         draw=cases.draw_entropy,
         reference=cases.entropy,
-        wrong=wrong.ENTROPY,
+        wrong=wrong_draws.ENTROPY,
         keep=False,
     ),
     function(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch.nn import functional as F
@@ -47,6 +48,20 @@ TEMPERATURE = {
         "is T itself.",
         lambda logits, temperature: logits / math.sqrt(temperature),
     ),
+    "small-constant": (
+        "You add a small constant to the temperature. It is above 0 already, and a very cool one "
+        "is no longer what was asked for.",
+        lambda logits, temperature: logits / (temperature + 1e-8),
+    ),
+    "never-so-cool": (
+        "You keep the temperature above a least value. It may be as small as anyone likes: divide "
+        "by the number that you are given.",
+        lambda logits, temperature: logits / max(temperature, 0.01),
+    ),
+    "always-float32": (
+        "You return float32, whatever came in. A result has the dtype of its logits.",
+        lambda logits, temperature: logits.float() / temperature,
+    ),
 }
 
 # --- top_k_filter ---
@@ -61,9 +76,11 @@ def at_least(logits, k):
     return logits.topk(min(k, logits.size(-1)), dim=-1).values[..., -1:]
 
 
-def top_k_in_place(logits, k):
-    with torch.no_grad():
-        return logits.masked_fill_(logits < at_least(logits, k), -math.inf)
+def as_nanogpt(logits, k):
+    """What many copy: for (B, V) only, and into the caller's tensor."""
+    best, _ = logits.topk(min(k, logits.size(-1)))
+    logits[logits < best[:, [-1]]] = -math.inf
+    return logits
 
 
 def over_the_first_axis(logits, k):
@@ -122,7 +139,42 @@ TOP_K = {
     ),
     "in-place": (
         "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
-        top_k_in_place,
+        lambda logits, k: logits.masked_fill_(logits < at_least(logits, k), -math.inf),
+    ),
+    "two-axes-only": (
+        "You look up the k-th logit with [:, [-1]]: that is for a table (B, V). A single row has "
+        "one axis, and with three the second one is not the vocabulary. Take it from the *last* "
+        "axis, however many stand before it: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[:, [-1]]
+        ),
+    ),
+    "two-axes-and-in-place": (
+        "Two things. You look up the k-th logit with [:, [-1]], which is for a table (B, V) only: "
+        "[..., -1:] takes it from the last axis, however many stand before it. And you write -inf "
+        "into the caller's own tensor: return a new one.",
+        as_nanogpt,
+    ),
+    "threshold-without-its-axis": (
+        "Your thresholds have lost the last axis: (B,) instead of (B, 1). PyTorch lays them along "
+        "the vocabulary, which fails, or in a square table compares each row with the others' "
+        "thresholds. Keep the axis: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[..., -1]
+        ),
+    ),
+    "one-threshold-column": (
+        "You look up the k-th logit with [:, -1]. A single row has no second axis; and of a table "
+        "it gives (B,), which PyTorch lays along the vocabulary. Take it from the last axis, and "
+        "keep that axis: [..., -1:].",
+        lambda logits, k: keep(logits, logits >= logits.topk(k).values[:, -1]),
+    ),
+    "threshold-of-the-last-row": (
+        "You take the *last row* of the k best instead of each row's last one. Counting from the "
+        "end goes along the first axis unless you say which: [..., -1:].",
+        lambda logits, k: keep(
+            logits, logits >= logits.topk(min(k, logits.size(-1))).values[-1, ..., -1:]
+        ),
     ),
     "large-number-below-zero": (
         "You set the others to a number far below 0. That is almost a ban. Minus infinity is one, "
@@ -162,10 +214,16 @@ def top_p_with(
     numbers=in_double,
     cut=lambda total, own, p: total - own >= p,
     carry=put_back,
+    special=True,
 ):
-    """Return a top-p filter with one step replaced: numbers are added up in order, then cut."""
+    """Return a top-p filter with one step replaced: numbers are added up in order, then cut.
+
+    special: at p = 1 everything stays, as it should.
+    """
 
     def top_p(logits, p):
+        if special and p == 1:
+            return logits
         places = order(logits)
         own = numbers(logits.gather(-1, places))
         return keep(logits, ~carry(cut(own.cumsum(dim=-1), own, p), places))
@@ -176,6 +234,50 @@ def top_p_with(
 def share_of_the_best(logits, p):
     probabilities = logits.softmax(dim=-1)
     return keep(logits, probabilities >= p * probabilities.amax(dim=-1, keepdim=True))
+
+
+def first_to_reach(logits, p):
+    """Row by row: everything behind the first place where the sum reaches p is cut off."""
+    ordered, order = logits.sort(dim=-1, descending=True)
+    kept = torch.zeros_like(logits, dtype=torch.bool)
+    sums = ordered.softmax(dim=-1).cumsum(dim=-1).reshape(-1, logits.size(-1))
+    for row, ids, those in zip(sums, order.reshape(sums.shape), kept.view(sums.shape)):
+        those[ids[: (row >= p).nonzero()[0] + 1]] = True
+    return keep(logits, kept)
+
+
+def one_row_only(logits, p):
+    """Cuts by ids along the first axis, as for a single row."""
+    if p == 1:
+        return logits
+    ordered, order = logits.sort(dim=-1, descending=True)
+    removed = F.pad(ordered.softmax(dim=-1).cumsum(dim=-1) > p, (1, -1))
+    result = logits.clone()
+    result[order[removed]] = -math.inf
+    return result
+
+
+def along_axis_1(logits, p, special=True):
+    """Sorts along the last axis, and carries back along axis 1."""
+    if special and p == 1:
+        return logits
+    ordered, order = logits.sort(dim=-1, descending=True)
+    removed = F.pad(ordered.softmax(dim=-1).cumsum(dim=-1) > p, (1, -1))
+    return keep(logits, ~removed.scatter(1, order, removed))
+
+
+ROUNDED = (
+    "At p = 1 everything stays, but yours cuts tokens off. There are 24 bits to a number in "
+    "float32: the running sum is rounded to 1, or past it, long before the last small probability "
+    "is added. No comparison mends that. Take p = 1 out before you begin."
+)
+
+
+def in_place_and_rounded(logits, p):
+    shifted = top_p_with(
+        numbers=as_given, cut=lambda total, own, p: F.pad(total > p, (1, -1)), special=False
+    )
+    return logits.masked_fill_(shifted(logits.detach(), p).isinf(), -math.inf)
 
 
 def kept_by(logits, p):
@@ -270,193 +372,52 @@ TOP_P = {
         "Here p is about the *sum*.",
         share_of_the_best,
     ),
-}
-
-# --- sample_next_token ---
-
-
-def throw(logits, generator, *, count=None, dtype=None):
-    return torch.rand(count or logits.size(0), 1, generator=generator, dtype=dtype)
-
-
-def passed(stretches, darts):
-    return (darts >= stretches.cumsum(dim=-1)).sum(dim=-1)
-
-
-def landed(probabilities, darts):
-    return passed(probabilities, darts).clamp(max=probabilities.size(-1) - 1)
-
-
-def sample(logits, generator, **darts):
-    return landed(in_double(logits), throw(logits, generator, **darts))
-
-
-def beyond(logits, generator):
-    """Counts the stretches that end beyond the dart."""
-    return (logits.softmax(dim=-1).cumsum(dim=-1) > throw(logits, generator)).sum(dim=-1)
-
-
-def likeliest_first(logits, generator):
-    ordered, order = in_double(logits).sort(dim=-1, descending=True)
-    return order.gather(-1, landed(ordered, throw(logits, generator))[:, None])[:, 0]
-
-
-SAMPLE = {
-    "one-dart-for-all": (
-        "All rows share one dart. Each looks random, but they are lucky and unlucky together. "
-        "Throw one for every row.",
-        lambda logits, generator: sample(logits, generator, count=1),
+    "in-place": (
+        "You cut off tokens in the caller's own tensor. Leave it as it was, and return a new one.",
+        lambda logits, p: logits.masked_fill_(~kept_by(logits.detach(), p), -math.inf),
     ),
-    "argmax": (
-        "You take the most likely token. That is greedy, whatever the dice say.",
-        lambda logits, generator: logits.argmax(dim=-1),
+    "in-place-and-rounded-at-one": (
+        "Two things. You cut off tokens in the caller's own tensor: leave it as it was, and return "
+        "a new one. " + ROUNDED,
+        in_place_and_rounded,
     ),
-    "one-further": (
-        "You are one token too far. Count the stretches that end *before* the dart: that number is "
-        "already the id.",
-        lambda logits, generator: sample(logits, generator) + 1,
+    "first-that-reaches": (
+        "You look for the first place where the sum reaches p. At p = 1 there may be none, since "
+        "rounding can leave the last sum at 0.9999999, or it comes too early. There everything "
+        "stays: take p = 1 out before you begin.",
+        first_to_reach,
     ),
-    "one-back": (
-        "You are one token too early: the last stretch that ends before the dart. The dart lies in "
-        "the *next* one.",
-        lambda logits, generator: sample(logits, generator) - 1,
-    ),
-    "ranks": (
-        "You sorted the probabilities, and return a place in the sorted row. A token's id is its "
-        "place in the row as it came.",
-        lambda logits, generator: landed(
-            in_double(logits).sort(dim=-1, descending=True).values, throw(logits, generator)
+    "rounded-at-one": (ROUNDED, top_p_with(numbers=as_given, special=False)),
+    "rounded-at-one-shifted": (
+        ROUNDED,
+        top_p_with(
+            numbers=as_given, cut=lambda total, own, p: F.pad(total > p, (1, -1)), special=False
         ),
     ),
-    "no-softmax": (
-        "You throw darts at the logits. They do not add up to 1. Make probabilities of them first.",
-        lambda logits, generator: passed(logits, throw(logits, generator)),
+    "rounded-at-one-counted": (
+        ROUNDED,
+        top_p_with(
+            numbers=as_given, cut=lambda total, own, p: F.pad(total >= p, (1, -1)), special=False
+        ),
     ),
-    "column": (
-        "The tokens are right, but the shape is (B, 1). One token for each row: (B,).",
-        lambda logits, generator: sample(logits, generator)[:, None],
+    "one-row-only": (
+        "You cut with the ids of the tokens along the *first* axis. With one row that is the "
+        "vocabulary; with several it is the texts. Make a mask (..., V) and carry it back with "
+        "scatter along the last axis.",
+        one_row_only,
     ),
-    "other-dice": (
-        "You draw from PyTorch's global dice, not from the generator. Then no seed can repeat the "
-        "text. Hand the generator on to torch.rand.",
-        lambda logits, generator: sample(logits, None),
+    "axis-1": (
+        "You carry the mask back along axis 1. That is the vocabulary only for (B, V): a single "
+        "row has no axis 1, and with three axes it is time. Count from the end: -1.",
+        along_axis_1,
     ),
-    "multinomial": (
-        "multinomial draws from the right distribution, but not with the darts that this exercise "
-        "asks for, so nobody can compare. Throw them with torch.rand, and see where they land.",
-        lambda logits, generator: torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[
-            :, 0
-        ],
+    "axis-1-and-rounded-at-one": (
+        "Two things. You carry the mask back along axis 1, which is the vocabulary only for "
+        "(B, V): count from the end, -1. " + ROUNDED,
+        partial(along_axis_1, special=False),
     ),
-    "fraction": (
-        "You return probabilities or darts, not ids. An id is a whole number, int64.",
-        lambda logits, generator: sample(logits, generator).float(),
+    "over-the-first-axis": (
+        "You sort and add up along the first axis, that of the texts. A row is the *last* axis.",
+        lambda logits, p: top_p_filter(logits.movedim(0, -1), p).movedim(-1, 0),
     ),
-    "counts-the-rest": (
-        "You count the stretches that end *beyond* the dart. The id is the number of those that "
-        "end before it.",
-        beyond,
-    ),
-    "likeliest-first": (
-        "You lay the likeliest token first. That is fair dice as well, but other tokens are drawn "
-        "than asked for here: keep the order of ids.",
-        likeliest_first,
-    ),
-    "softmax-over-rows": (
-        "Your probabilities sum to 1 over the rows, not over the vocabulary. Which axis is which "
-        "in (B, V)?",
-        lambda logits, generator: passed(logits.softmax(dim=0), throw(logits, generator)),
-    ),
-    "other-darts-in-float64": (
-        "Right for float32. For float64 you ask for darts of float64, and those fall elsewhere. "
-        "Draw them as the statement says, without a dtype.",
-        lambda logits, generator: sample(logits, generator, dtype=logits.dtype),
-    ),
-}
-
-# --- entropy ---
-
-
-def weighed(logits):
-    p = logits.softmax(dim=-1)
-    return -torch.special.xlogy(p, p)
-
-
-ENTROPY = {
-    "zero-times-infinity": (
-        "A probability of 0 has the logarithm minus infinity, and 0 times infinity is not a "
-        "number. Such a token can never come, so it adds no surprise: its term is 0.",
-        lambda logits: -(logits.softmax(dim=-1) * logits.softmax(dim=-1).log()).sum(dim=-1),
-    ),
-    "minus-infinity-left": (
-        "Log-softmax is a good start. But a logit of -inf has the log-probability -inf, and 0 "
-        "times that is not a number. Such a token can never come: its term is 0.",
-        lambda logits: -(logits.softmax(dim=-1) * logits.log_softmax(dim=-1)).sum(dim=-1),
-    ),
-    "bits": (
-        "Your entropy is in bits. Nats are asked for: the natural logarithm.",
-        lambda logits: weighed(logits).sum(dim=-1) / math.log(2),
-    ),
-    "sign": (
-        "Yours is below 0. Logarithms of probabilities are negative; surprise is minus that.",
-        lambda logits: -weighed(logits).sum(dim=-1),
-    ),
-    "mean-over-the-vocabulary": (
-        "You divide by the size of the vocabulary. The mean is weighted by the probabilities "
-        "already: add up.",
-        lambda logits: weighed(logits).mean(dim=-1),
-    ),
-    "everything-added-up": (
-        "You return one number for all rows. Each row is a distribution with an entropy of its "
-        "own: (..., V) to (...).",
-        lambda logits: weighed(logits).sum(),
-    ),
-    "not-weighted": (
-        "You average the surprise of all tokens alike. A token that comes often should count "
-        "often: weight each by its probability.",
-        lambda logits: -logits.log_softmax(dim=-1).mean(dim=-1),
-    ),
-    "choices": (
-        "You return the exponential of the entropy: how many equal choices that would be. The "
-        "entropy itself is asked for.",
-        lambda logits: weighed(logits).sum(dim=-1).exp(),
-    ),
-    "surprise-of-the-best": (
-        "You return the surprise at the likeliest token. Entropy is the mean over all of them.",
-        lambda logits: -logits.log_softmax(dim=-1).amax(dim=-1),
-    ),
-}
-
-# --- chance_after_the_cut ---
-
-CHANCE = {
-    "filter-first": (
-        "You cut before the temperature. At T = 1 four tokens are needed to reach 0.9; at T = 0.5 "
-        "fewer are.",
-        0.25 / 0.3225,
-    ),
-    "multiplied": (
-        "You made it hotter. T = 0.5 divides the logits by 0.5: each probability is raised to the "
-        "power 1 / 0.5 = 2, not 0.5.",
-        0.5**0.5 / sum(p**0.5 for p in (0.5, 0.2, 0.15, 0.1, 0.05)),
-    ),
-    "without-the-crossing-token": (
-        "You stopped one token too early. The first two do not reach 0.9; the one that crosses "
-        "stays in.",
-        0.25 / 0.29,
-    ),
-    "not-renormalised": (
-        "That is its probability before the cut. What was cut off is shared out among the rest.",
-        0.25 / 0.325,
-    ),
-    "no-temperature": (
-        "You left out the temperature. It comes first, and makes the likely likelier.",
-        0.5 / 0.95,
-    ),
-    "divided-by-p": (
-        "You divided by p. But the tokens that stay have *more* than p together; divide by what "
-        "they have.",
-        0.25 / 0.325 / 0.9,
-    ),
-    "percent": ("The right number, in percent. A probability is between 0 and 1.", 80.0),
 }

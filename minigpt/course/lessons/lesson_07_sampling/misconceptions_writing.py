@@ -14,7 +14,7 @@ from minigpt.course.exercise.mistakes import half_mended
 def write(
     model, idx, max_new_tokens, *, crop=lambda idx, size: idx[:, -size:],
     pick=lambda logits: logits[:, -1].argmax(dim=-1), mode="restore", recording=False, forget=False,
-    more=0, only_new=False,
+    more=0, only_new=False, finish=lambda idx, size: idx,
 ):  # fmt: skip
     """The greedy loop with one thing wrong."""
     was_training, start = model.training, idx.size(1)
@@ -29,7 +29,32 @@ def write(
         model.train(was_training)
     elif mode == "train":
         model.train()
+    idx = finish(idx, model.config.block_size)
     return idx[:, start:] if only_new else idx
+
+
+def out_of_the_loop(model, idx, max_new_tokens):
+    """Returns before the mode is put back; without a turn it returns nothing."""
+    if max_new_tokens:
+        return write(model, idx, 1, mode="eval")
+    model.eval()
+    return None
+
+
+def out_of_the_loop_with_the_mode(model, idx, max_new_tokens):
+    """Both last lines stand in the loop: after no turn the mode is not put back either."""
+    if max_new_tokens:
+        return write(model, idx, 1)
+    model.eval()
+    return None
+
+
+def cut_before_the_loop(model, idx, max_new_tokens):
+    """Shows the model a text that is cut once, and then grows."""
+    shown = write(
+        model, idx[:, -model.config.block_size :], max_new_tokens, crop=lambda idx, size: idx
+    )
+    return torch.cat([idx, shown[:, -max_new_tokens:] if max_new_tokens else idx[:, :0]], dim=1)
 
 
 def grow(model, idx, max_new_tokens):
@@ -130,6 +155,36 @@ GENERATE = {
         "`with` block or a decorator, which puts it back.",
         gradients_off_for_good,
     ),
+    "drawn-by-lot-in-the-same-mode": (
+        "Two things. You draw by lot: greedy means the most likely token, each time. And a model "
+        "in training mode stays in it, with dropout: set the mode first, and put it back after.",
+        partial(write, pick=drawn, mode="leave"),
+    ),
+    "returned-inside-the-loop": (
+        "You return inside the loop, so it ends after its first turn, and the model's mode is not "
+        "put back. One step to the left: the loop's body ends before the return.",
+        out_of_the_loop,
+    ),
+    "both-last-lines-inside-the-loop": (
+        "Your last lines stand in the loop, so it ends after its first turn. One step to the left: "
+        "the loop's body ends before the mode is put back.",
+        out_of_the_loop_with_the_mode,
+    ),
+    "cut-at-the-end": (
+        "You return the last block_size tokens only. Crop what the model sees; the text itself is "
+        "returned whole.",
+        partial(write, finish=lambda idx, size: idx[:, -size:]),
+    ),
+    "cut-once-before-the-loop": (
+        "You crop once, before the loop. Then the text grows, and the model sees too much of it. "
+        "Crop at each turn.",
+        cut_before_the_loop,
+    ),
+    "second-to-last-position": (
+        "You read the logits one position before the last: they say what the last token was to be. "
+        "What follows it stands at the last position.",
+        partial(write, pick=lambda logits: logits[:, -2:][:, 0].argmax(dim=-1)),
+    ),
 }
 
 # --- write_until: a broken loop ---
@@ -142,20 +197,36 @@ BUGS = {
 
 
 @torch.no_grad()
-def write_until(model, idx, max_new_tokens, stop_token, *, bugs=(), enough=torch.all):
+def write_until(
+    model, idx, max_new_tokens, stop_token, *, bugs=(), enough=torch.all, prompts=False, fill=None
+):
     """The loop, with some of its three bugs."""
-    stopped = torch.zeros(len(idx), dtype=torch.bool)
+    stopped = (idx == stop_token).any(dim=1) & prompts
     size = model.config.block_size
     for _ in range(max_new_tokens):
         seen = idx[:, :size] if "window" in bugs else idx[:, -size:]
         token = model(seen)[:, -1].argmax(dim=-1)
         if "mark" not in bugs:
-            token = token.masked_fill(stopped, stop_token)
+            token = token.masked_fill(stopped, stop_token if fill is None else fill)
         stopped = stopped | (token == stop_token)
         idx = torch.cat([seen if "beginning" in bugs else idx, token[:, None]], dim=1)
         if enough(stopped):
             break
     return idx
+
+
+@torch.no_grad()
+def text_by_text(model, idx, max_new_tokens, stop_token):
+    """Compares numbers with `is`, which asks for the very same object."""
+    rows = idx.tolist()
+    for row in rows:
+        for _ in range(max_new_tokens):
+            seen = torch.tensor([row[-model.config.block_size :]])
+            row.append(model(seen)[0, -1].argmax().item())
+            if row[-1] is stop_token:
+                break
+    longest = max(map(len, rows))
+    return torch.tensor([row + [stop_token] * (longest - len(row)) for row in rows])
 
 
 @torch.no_grad()
@@ -177,6 +248,20 @@ WRITE_UNTIL = {
         "You go on to max_new_tokens although every text has ended, and fill up with marks. The "
         "line that ended the loop was right.",
         never_stops,
+    ),
+    "compared-with-is": (
+        "You compare with `is`. That asks whether two names mean the same object, and for numbers "
+        "above 256 Python makes new ones: no text ever ends. Equal numbers are told by ==.",
+        text_by_text,
+    ),
+    "mark-in-the-prompt": (
+        "You stop a text whose *prompt* holds the mark. Only what is drawn counts: at the "
+        "beginning no text has stopped.",
+        partial(write_until, prompts=True),
+    ),
+    "filled-with-zeros": (
+        "A text that has ended goes on with token 0. It should get the mark again.",
+        partial(write_until, fill=0),
     ),
 }
 
@@ -227,5 +312,14 @@ CACHE_BYTES = {
         "You count a number for each *pair* of positions. That is the attention pattern, which is "
         "not kept. Keys and values: one each for a position.",
         partial(cache, square=True),
+    ),
+    "bits": (
+        "You multiply by 8: that counts bits. What is given are the bytes of a number.",
+        lambda **sizes: 8 * cache(**sizes),
+    ),
+    "heads-not-channels": (
+        "You count one number for each head. A head has n_embd / n_head channels, all heads "
+        "together n_embd.",
+        partial(cache, heads=lambda C, nh: nh),
     ),
 }

@@ -108,6 +108,8 @@ def draw_bytes(g: Generator) -> list[dict]:
 
     two = {"a": (2, 3), "b": (2,)}
     many = {f"h.{n}.mlp.c_fc.weight": (3, 2) for n in range(6)} | {"wte.weight": (4, 3)}
+    sizes = torch.tensor([3e38, -3e38, 1e-40, -0.0, float("inf"), 1 / 3])
+    extreme = {"x": torch.randn(3, generator=g), "y": sizes[torch.randperm(6, generator=g)]}
     readable = safetensors_bytes({"a": torch.tensor([1.0, 2.0])}, ["a"], {})
     torch.randn(2, generator=g)  # skipped: a seed's other cases stay what they always were
     return [
@@ -119,6 +121,7 @@ def draw_bytes(g: Generator) -> list[dict]:
         case("notes in the header", two, "b", format="pt"),
         case("three dimensions", {"x": (1,), "y": (2, 3, 2)}, "y"),
         case("a single number, of shape ()", {"x": (3,), "y": ()}, "y"),
+        named("numbers of every size", safetensors_bytes(extreme, ["x", "y"], {}), "y"),
     ]
 
 

@@ -7,6 +7,7 @@ from minigpt.course.exercise.kinds import Worth, bug, function, number, written
 from minigpt.course.lessons.lesson_08_pretrained import cases
 from minigpt.course.lessons.lesson_08_pretrained import misconceptions_loading as wrong_loading
 from minigpt.course.lessons.lesson_08_pretrained import misconceptions_proof as wrong_proof
+from minigpt.course.lessons.lesson_08_pretrained.written import WHY_NO_PROOF
 from minigpt.pretrained import weights
 
 EXERCISES = (
@@ -110,6 +111,7 @@ EXERCISES = (
         "why_no_proof",
         "Why is fluent text no proof?",
         Worth(points=4, difficulty=3, importance=4, minutes=10),
+        WHY_NO_PROOF,
     ),
     function(
         "my_gpt2",

@@ -105,9 +105,61 @@ def masks_refused(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def head_demanded(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    if HEAD not in tensors:
-        raise ValueError(f"{HEAD} is missing")
+    tensors[HEAD]  # raises KeyError
     weights.load_weights(model, tensors)
+
+
+def head_in_the_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load strictly after everything else is settled: the tied head has a name in the state."""
+    named = weights.our_names(tensors)
+    model.load_state_dict({n: t.t() if n.endswith(CONV1D) else t for n, t in named.items()})
+
+
+def by_the_states_names(rename: Callable, head: bool = True) -> Callable:
+    """Return a loader that looks up each name as it expects it to be in the file."""
+
+    def load(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+        for name, wanted in model.named_parameters(remove_duplicate=not head):
+            tensor = tensors[rename(name)]
+            fitted = tensor.t() if name.endswith(CONV1D) else tensor
+            if fitted.shape != wanted.shape:
+                raise ValueError(f"{name} has the wrong shape")
+            wanted.data.copy_(fitted)
+
+    return load
+
+
+def strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Turn what has to be turned, and leave the names to load_state_dict."""
+    model.load_state_dict({n: t.t() if n.endswith(CONV1D) else t for n, t in tensors.items()})
+
+
+def names_counted(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Assert that there are as many names as in the model's state, then look each of them up."""
+    state = model.state_dict()
+    named = {name: tensor for name, tensor in tensors.items() if not name.endswith(MASKS)}
+    assert len(named) == len(state)
+    for name, tensor in named.items():
+        fitted = tensor.t() if name.endswith(CONV1D) else tensor
+        assert fitted.shape == state[name].shape
+        state[name].copy_(fitted)
+
+
+def not_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    named = {n: t.t() if n.endswith(CONV1D) else t for n, t in tensors.items()}
+    model.load_state_dict(named, strict=False)
+
+
+def frozen(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    weights.load_weights(model, tensors)
+    model.requires_grad_(False)
+
+
+PREFIX_AND_HEAD = (
+    "You look up the model's own names in the file, `lm_head.weight` among them. The hub's file "
+    "has no prefix, and most files have no head, since it is the token table. Bring the names "
+    "together first, and ask for the tied pair once."
+)
 
 
 def turned_in_place(model: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -192,6 +244,47 @@ LOAD_WRONG = {
         "You insist on `lm_head.weight`. Most files leave it out, since it is the token table.",
         head_demanded,
     ),
+    "head-in-the-state": (
+        "You load strictly, and the model's state names the head, too. Most files leave it out, "
+        "since it is the token table: give the state both names, or do not ask for the head.",
+        head_in_the_state,
+    ),
+    "prefix-and-head-demanded": (PREFIX_AND_HEAD, by_the_states_names(lambda name: name)),
+    "prefix-looked-up": (
+        "You look up names with the prefix `transformer.` only. The hub's own file has none.",
+        by_the_states_names(lambda name: name, head=False),
+    ),
+    "no-prefix-looked-up": (
+        "You look up names without the prefix only, as in the hub's file. When a model was saved "
+        "again, all names may begin with `transformer.`.",
+        by_the_states_names(lambda name: name.removeprefix("transformer."), head=False),
+    ),
+    "no-prefix-but-a-head": (
+        "You take the prefix off every name, and look up the rest, `lm_head.weight` among it. Most "
+        "files have no head, since it is the token table; and all names may have the prefix.",
+        by_the_states_names(lambda name: name.removeprefix("transformer.")),
+    ),
+    "names-left-to-pytorch": (
+        "You leave the names to load_state_dict, which wants exactly the model's: with the prefix, "
+        "with the head and without masks. Bring the file's names into that form first.",
+        strictly,
+    ),
+    "names-counted": (
+        "You insist on as many names as the model's state has. It names the head as well, and most "
+        "files do not, since it is the token table. And all names may lack the prefix.",
+        names_counted,
+    ),
+    "not-strict": (
+        "strict=False takes every file: what does not match is left out without a word, and that "
+        "part of the model keeps what it had. Bring the names together, and see that none is "
+        "missing.",
+        not_strictly,
+    ),
+    "frozen": (
+        "The numbers are right, but no parameter can be trained any more. Switch the record for "
+        "gradients off while you copy, not the parameters.",
+        frozen,
+    ),
     "file-emptied": (
         "Your loader takes the tensors out of the dictionary it was given. Whoever gave it still "
         "needs them: work on a dictionary of your own.",
@@ -226,6 +319,16 @@ def renamer(*bugs: str) -> Callable:
     return our_names
 
 
+def prefix_taken_off(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix("transformer."): t for n, t in weights.our_names(tensors).items()}
+
+
+def in_the_callers_dictionary(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    for name in list(tensors):
+        tensors |= weights.our_names({name: tensors.pop(name)})
+    return tensors
+
+
 RENAME_BUGS = {
     "attention-bias-dropped": "Print the names that are left out: is each of them a mask?",
     "head-prefixed": "Which name of the model does not begin with `transformer.`?",
@@ -243,6 +346,14 @@ RENAME_WRONG = {
         for count, bugs in (("Two mended, one left.", 1), ("One mended, two left.", 2))
         for left in combinations(RENAME_BUGS, bugs)
     },
+    "prefix-taken-off": (
+        "You take the prefix off. The model's names have it: transformer.h.0.ln_1.weight.",
+        prefix_taken_off,
+    ),
+    "in-the-caller's-dictionary": (
+        "You rename in the caller's own dictionary, which is still needed there. Make a new one.",
+        in_the_callers_dictionary,
+    ),
 }
 
 # --- transposed_tensors ---

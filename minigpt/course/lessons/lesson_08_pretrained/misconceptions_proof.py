@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from minigpt.config import GPTConfig
 from minigpt.course.lessons.lesson_08_pretrained.misconceptions_loading import loader, until_it_fits
 from minigpt.model import GPT
 from minigpt.pretrained import weights
+from minigpt.pretrained.names import MASKS
+from minigpt.pretrained.weights import CONV1D
 
 # --- read_tensor ---
 
@@ -52,6 +55,16 @@ def one_after_the_other(header: dict, name: str) -> dict:
     raise KeyError(name)
 
 
+def counted_in_numbers(header: dict, name: str) -> dict:
+    begin, end = header[name]["data_offsets"]
+    return {**header[name], "data_offsets": [4 * begin, 4 * end]}
+
+
+def end_as_length(header: dict, name: str) -> dict:
+    begin, end = header[name]["data_offsets"]
+    return {**header[name], "data_offsets": [begin, begin + end]}
+
+
 READ_WRONG = {
     "from-the-file's-beginning": (
         "You count the offsets from the first byte of the file, so you read the header as numbers. "
@@ -90,21 +103,44 @@ READ_WRONG = {
         "only data_offsets says where.",
         reader(choose=one_after_the_other),
     ),
+    "counted-in-numbers": (
+        "You take the offsets for counts of numbers, and multiply by 4. They are bytes already.",
+        reader(choose=counted_in_numbers),
+    ),
+    "end-as-length": (
+        "You read `end` bytes from the beginning of the tensor. data_offsets says where it begins "
+        "and where it *ends*: its length is the difference.",
+        reader(choose=end_as_length),
+    ),
+    "whole-numbers": (
+        "You read the bytes as whole numbers. They are F32: floating-point, 4 bytes each.",
+        reader(numbers="<i4"),
+    ),
 }
 
 
 # --- first_difference ---
 
 
-def outputs(model: nn.Module, idx: Tensor, keep_hooks: bool = False) -> dict[str, Tensor]:
-    """Return what every module with a weight gave, in the order in which they ran."""
+def outputs(
+    model: nn.Module,
+    idx: Tensor,
+    keep_hooks: bool = False,
+    kinds: type | tuple = nn.Module,
+    gives_back: bool = False,
+) -> dict[str, Tensor]:
+    """Return what every module with a weight gave, in the order in which they ran.
+
+    kinds: the classes that are looked at; gives_back: the hooks return a value, as none should.
+    """
     seen: dict[str, Tensor] = {}
     hooks = []
     for name, module in model.named_modules():
-        if hasattr(module, "weight"):
+        if hasattr(module, "weight") and isinstance(module, kinds):
 
             def note(module, args, output, name=name):
                 seen[name] = output
+                return seen if gives_back else None
 
             hooks.append(module.register_forward_hook(note))
     with torch.no_grad():
@@ -122,14 +158,14 @@ def comparer(
     apart: Callable = share,
     choose: Callable = lambda wrong: next(iter(wrong), None),
     order: Callable = lambda reference, names: list(names),
-    keep_hooks: bool = False,
     limit: float | None = None,
+    **noting: Any,
 ) -> Callable:
     """Return a comparison in small steps, each replaceable."""
 
     def first_difference(model, reference, idx, tolerance=1e-4):
         tolerance = tolerance if limit is None else limit
-        mine, right = (outputs(each, idx, keep_hooks) for each in (model, reference))
+        mine, right = (outputs(each, idx, **noting) for each in (model, reference))
         found = {name: apart(mine[name], right[name]) for name in order(reference, right)}
         return choose({name: gap for name, gap in found.items() if gap > tolerance})
 
@@ -200,6 +236,33 @@ COMPARE_WRONG = {
         "them again. Take out every hook that you put in.",
         comparer(keep_hooks=True),
     ),
+    "one-name-for-all": (
+        "All your hooks note under the last name of the loop, so only one output is left, the "
+        "head's. A function looks its outer names up when it *runs*: give it the name as a default "
+        "value, name=name.",
+        comparer(order=lambda reference, names: ["lm_head"]),
+        "only-the-logits",
+    ),
+    "a-hook-that-returns": (
+        "Your hook returns something, and PyTorch puts that in the place of the layer's output. A "
+        "hook that only looks on returns nothing.",
+        comparer(gives_back=True),
+    ),
+    "one-dictionary-for-both": (
+        "Both models note into one dictionary, so the second run replaces what the first one "
+        "noted, and you compare it with itself. Each model needs its own.",
+        comparer(apart=lambda mine, right: share(right, right)),
+    ),
+    "only-linear-layers": (
+        "You look at linear layers only. Embeddings and LayerNorms have a weight as well, and may "
+        "be the first to differ.",
+        comparer(kinds=nn.Linear),
+    ),
+    "name-of-the-weight": (
+        "The place is right, but you return the name of a weight. The *layer* is asked for, "
+        "without .weight behind it.",
+        comparer(choose=lambda wrong: next((f"{name}.weight" for name in wrong), None)),
+    ),
 }
 
 
@@ -215,6 +278,12 @@ def with_loader(load: Callable, training: bool = False) -> Callable:
         return model.train(training)
 
     return my_gpt2
+
+
+def masks_taken_out(config: GPTConfig, tensors: dict[str, Tensor]) -> nn.Module:
+    for name in [name for name in tensors if name.endswith(MASKS)]:
+        del tensors[name]
+    return with_loader(weights.load_weights)(config, tensors)
 
 
 WHOLE_WRONG = {
@@ -234,6 +303,18 @@ WHOLE_WRONG = {
         with_loader(weights.load_weights, training=True),
     ),
     "the-class": ("You return the class, not a model built from it.", lambda config, tensors: GPT),
+    "turned-before-loading": (
+        "You turn the matrices, and load_weights turns them again. Give it the file's tensors as "
+        "they are.",
+        lambda config, tensors: with_loader(weights.load_weights)(
+            config, {n: t.t() if n.endswith(CONV1D) else t for n, t in tensors.items()}
+        ),
+    ),
+    "masks-taken-out": (
+        "You take the masks out of the dictionary that you were given. Whoever gave it still needs "
+        "it as it was, and load_weights passes over them anyway.",
+        masks_taken_out,
+    ),
     "square-forgotten": (
         "The logits differ, and only attention's c_proj can be to blame: it is square, and lies on "
         "its side. Let load_weights do the turning.",

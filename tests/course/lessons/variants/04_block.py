@@ -30,10 +30,9 @@ def norm_in_float64(x, weight, bias, eps=1e-5):
     return (centred / spread * weight.double() + bias.double()).to(x.dtype)
 
 
-def norm_of_squares(x, weight, bias, eps=1e-5):
-    mean = x.mean(-1, keepdim=True)
-    var = (x * x).mean(-1, keepdim=True) - mean * mean
-    return torch.addcmul(bias, weight, (x - mean) / (var.clamp(min=0) + eps) ** 0.5)
+def norm_by_var_mean(x, weight, bias, eps=1e-5):
+    var, mean = torch.var_mean(x, dim=-1, keepdim=True, correction=0)
+    return torch.addcmul(bias, weight, (x - mean) / (var + eps) ** 0.5)
 
 
 def norm_row_by_row(x, weight, bias, eps=1e-5):
@@ -235,7 +234,7 @@ VARIANTS = {
         norm_by_torch,
         norm_with_var,
         norm_in_float64,
-        norm_of_squares,
+        norm_by_var_mean,
         norm_row_by_row,
         norm_by_einsum,
     ],

@@ -58,8 +58,18 @@ def k_row_by_row(logits, k):
 # --- top_p_filter ---
 
 
+def p_until_enough(logits, p):
+    """Sums that are rounded are asked last: the first of each row stays, and all do at 1."""
+    ordered, order = logits.sort(dim=-1, descending=True, stable=True)
+    before = F.pad(ordered.softmax(dim=-1).cumsum(dim=-1)[..., :-1], (1, 0))
+    kept = (before < p) | (torch.tensor(p) == 1)
+    return torch.where(torch.zeros_like(kept).scatter(-1, order, kept), logits, -math.inf)
+
+
 def p_shifted(logits, p):
     """The usual way: shift the mask by one, so that the crossing token stays."""
+    if p >= 1:
+        return logits
     ordered, order = torch.sort(logits, descending=True)
     removed = F.softmax(ordered, dim=-1).cumsum(dim=-1) >= p
     removed[..., 1:] = removed[..., :-1].clone()
@@ -69,6 +79,8 @@ def p_shifted(logits, p):
 
 def p_by_better_ones(logits, p):
     """A token stays if those that are better have less than p."""
+    if p == 1:  # nothing to compare
+        return logits.clone()
     probabilities = logits.double().softmax(dim=-1)
     better = probabilities[..., None, :] > probabilities[..., :, None]
     before = (better * probabilities[..., None, :]).sum(dim=-1)
@@ -270,7 +282,13 @@ def bytes_of_tensors(*, n_layer, n_head, n_embd, tokens, texts, bytes_per_number
 VARIANTS = {
     "apply_temperature": [times_the_inverse, divided_in_float64, divided_by_a_tensor],
     "top_k_filter": [k_by_sorting, k_scattered, k_by_rank, k_row_by_row],
-    "top_p_filter": [p_shifted, p_by_better_ones, p_from_the_bottom, p_row_by_row],
+    "top_p_filter": [
+        p_shifted,
+        p_by_better_ones,
+        p_from_the_bottom,
+        p_row_by_row,
+        p_until_enough,
+    ],
     "chance_after_the_cut": NUMBERS,
     "sample_next_token": [darts_one_by_one, darts_by_search, darts_by_first_true],
     "entropy": [
