@@ -6,12 +6,17 @@ import torch
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
+from minigpt.verification import verify
 from minigpt.viz import (
     AttentionExplorer,
+    CoinFloor,
     PatternMap,
     SamplingExplorer,
     ScoreMap,
+    SizeExplorer,
+    StreamWindow,
     TokenizerExplorer,
+    VerifyStrip,
 )
 from minigpt.viz.training.monitor import TrainingMonitor
 
@@ -86,11 +91,15 @@ def explorer(name, model, tokenizer):
     pattern = torch.full((5, 5), 0.2).tril()
     return {
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
+        "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
+        "sizes": lambda: SizeExplorer(),
         "tokenizer": lambda: TokenizerExplorer({"ours": tokenizer}, TEXT),
         "training": lambda: TrainingMonitor(10),
+        "verify": lambda: VerifyStrip(verify(model, model)),
+        "window": lambda: StreamWindow(tokenizer.encode(TEXT), tokenizer, 4),
     }[name]()
 
 
@@ -110,9 +119,21 @@ def open_view(page, widget, path):
     page.wait_for_function("() => window.leave")
 
 
-@pytest.mark.parametrize(
-    "name", ["attention", "map", "scores", "sampling", "tokenizer", "training"]
-)
+NAMES = [
+    "attention",
+    "coin",
+    "map",
+    "sampling",
+    "scores",
+    "sizes",
+    "tokenizer",
+    "training",
+    "verify",
+    "window",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_of_a_view_that_is_closed(page, tmp_path, model, tokenizer, name):
     open_view(page, explorer(name, model, tokenizer), tmp_path / "page.html")
     page.keyboard.press("Tab")
