@@ -720,6 +720,16 @@ print("first:", found.first)
 print("cause:", found.cause)
 
 # %% [markdown]
+# A square for each place that it compared. Click one: it tells by how much the two models differ
+# there. Choose another planted mistake above. **Predict:** which squares stay equal with the
+# mistake in block 3?
+
+# %%
+viz.VerifyStrip(
+    {"block 2": found, "block 3": verify(planted(3), theirs), "none": verify(yours, theirs)}
+)
+
+# %% [markdown]
 # And the large model? The witness is `from_pretrained`, which maps the same file. The model is the
 # same here, so a difference could come from names, turning, order, or heads. (With your own GPT
 # from lesson 05, from the model as well.)
@@ -974,7 +984,7 @@ losses = [row[0] for row in results.values()]
 hatches = ["//" if row[1] == "no difference" else "" for row in results.values()]
 bars = plt.barh(list(results), losses, color="#0072B2", hatch=hatches, edgecolor="white")
 plt.axvline(math.log(1024), color="#D55E00", ls="--", zorder=0)
-plt.bar_label(bars, fmt="%.2f", padding=3, backgroundcolor="white")
+plt.bar_label(bars, fmt="%.2f", padding=3)
 plt.gca().invert_yaxis()
 plt.gca().set(xlabel="loss (nats a token); dashed: ln 1024", ylabel="mistake", xlim=(0, 8))
 plt.show()
