@@ -18,20 +18,17 @@ function makeSampling(parent, ui, ask) {
   ui.needsKernel(button(parent, "Step", () => sample(1), { title: "Draw one token" }));
   const many = ui.needsKernel(button(parent, "Sample 20", () => sample(steps)));
   many.title = "Draw tokens up to the end of the text";
+  ui.needsKernel(button(parent, "Compare seeds", () => ask("seeds", { steps }), {
+    title: "Draw the same number of tokens with this seed and the next four; nothing is chosen yet",
+  }));
   makeWhole(parent, "tokens", { min: 1, max: MOST_STEPS, value: steps }, (value) => {
     steps = value;
     many.textContent = `Sample ${steps}`;
   });
 }
 
-function makeSeed(parent, ui) {
-  const change = (seed) => ui.set({ seed });
-  const seed = makeWhole(parent, "seed", { min: 0, max: 2 ** 31 - 1 }, change);
-  button(parent, "Next seed", () => change(ui.state.seed + 1), {
-    title: "The same seed at the same place draws the same tokens",
-  });
-  return seed;
-}
+const makeSeed = (parent, ui) => makeWhole(parent, "seed", { min: 0, max: 2 ** 31 - 1 },
+  (seed) => ui.set({ seed }));
 
 function makeWriting(parent, ui, ask) {
   const write = input("text", parent, "or write on", () => {}, { placeholder: "text, then Enter" });
@@ -45,7 +42,7 @@ function makeWriting(parent, ui, ask) {
 
 function makeActions(ui, { ask }) {
   const element = make("div", "xp-row sx-actions");
-  ui.failAt(element, "sample", "write", "undo");
+  ui.failAt(element, "sample", "seeds", "take", "write", "undo");
   makeSampling(element, ui, ask);
   const seed = makeSeed(element, ui);
   makeWriting(element, ui, ask);

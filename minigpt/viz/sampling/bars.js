@@ -14,12 +14,12 @@ function makeBar(place) {
     }],
     [({ next }) => [next], ({ next }) => {
       const [was, is] = [next.probabilities[place], next.drawn(place)];
-      const longest = Math.max(next.probabilities[0], next.drawn(0));
       const away = place >= next.kept;
       element.hidden = place >= next.V;
       element.classList.toggle("sx-away", away);
-      before.style.width = `${(100 * was) / longest}%`;
-      after.style.width = `${(100 * is) / longest}%`;
+      before.style.width = `${Math.min(100, (100 * was) / next.end)}%`;
+      after.style.width = `${Math.min(100, (100 * is) / next.end)}%`;
+      bar.classList.toggle("sx-beyond", Math.max(was, is) > next.end);
       number.textContent = away ? `cut (${share(was)})` : share(is);
       showCut(element, cutsAt(place, next));
     }],
@@ -42,12 +42,25 @@ function showCut(element, words) {
   else delete element.dataset.cut;
 }
 
+// The axis above the bars.
+function makeScale() {
+  const element = make("div", "sx-scale xp-soft", null, "", { "aria-hidden": "true" });
+  make("span", "", element);
+  const ticks = make("span", "sx-ticks", element);
+  const [, middle, end] = ["0", "", ""].map((text) => make("span", "", ticks, text));
+  return part(element, [({ next }) => [next.end], ({ next }) => {
+    middle.textContent = `${50 * next.end} %`;
+    end.textContent = `${100 * next.end} %`;
+  }]);
+}
+
 function makeBars(labels, { point, pick }) {
   const element = make("div", "sx-list xp-scroll", null, undefined, { role: "listbox" });
   element.setAttribute("aria-label", "Next token: arrow keys move, Enter chooses");
   const bars = labels.map((_, place) => makeBar(place));
   const rows = bars.map((bar) => bar.element);
-  element.append(...rows);
+  const scale = makeScale();
+  element.append(scale.element, ...rows);
   const mark = rove(element, rows, 1, point);
   let picked = false; // the next list was asked for from within this one
   const choose = (place) => { picked = pick(place) && element.contains(document.activeElement); };
@@ -64,7 +77,7 @@ function makeBars(labels, { point, pick }) {
     choose(rows.indexOf(event.target)); // not what lies under a mouse that rests there
   });
   return part(element,
-    [always, (state) => bars.forEach((bar) => bar.show(state))],
+    [always, (state) => [scale, ...bars].forEach((each) => each.show(state))],
     [({ tokens }) => [tokens], () => {
       if (!picked) return;
       picked = false;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from functools import lru_cache
 
 import torch
@@ -128,8 +130,8 @@ class Continuations:
             tree = self._grown(tree, token, "picked")
         self._change("text", tree)
 
-    def sample(self, steps: int, seed: int, **settings) -> None:
-        """Draw tokens one by one up to the end of the text: those that `generate` would draw."""
+    def _drawn(self, steps: int, seed: int, settings: dict) -> TokenTree:
+        """Return the tree with tokens drawn up to the end of the text, as `generate` would."""
         check_whole("steps", steps)
         if steps > MOST_STEPS:
             raise ValueError(f"steps is {steps}; draw at most {MOST_STEPS} tokens at a time")
@@ -141,7 +143,24 @@ class Continuations:
             tree = self._grown(tree, token, "sampled")
             if token == self.tokenizer.end_of_text:
                 break
-        self._change("sample", tree)
+        return tree
+
+    def sample(self, steps: int, seed: int, **settings) -> None:
+        """Draw tokens one by one up to the end of the text: those that `generate` would draw."""
+        self._change("sample", self._drawn(steps, seed, settings))
+
+    def compare(self, steps: int, seeds: Iterable[int], **settings) -> list[dict]:
+        """Draw from here with several seeds, and change nothing: a dict for each.
+
+        Its `text` is what was drawn, its `nats` the surprise of the model at it, per token.
+        """
+        drawn = []
+        for seed in seeds:
+            nodes = self._drawn(steps, seed, settings).path()[len(self.tree.path()) :]
+            nats = -sum(math.log(node.probability) for node in nodes) / len(nodes)
+            text = "".join(self.labels([node.token for node in nodes]))
+            drawn.append({"seed": seed, "text": text, "nats": nats})
+        return drawn
 
     def go(self, node: int) -> None:
         """Go back, or over, to another node of the tree."""

@@ -107,14 +107,39 @@ function showTopK(path, text, { V, cutsK, byK }) {
   text.setAttribute("text-anchor", x > CHART.width / 2 ? "end" : "start");
 }
 
-function showTopP(path, text, { V, cutsK, cutsP, byK, massK, topP }) {
+const LETTER = 6.4; // pixels of a letter, about
+
+// Whether one of the curves goes through this box.
+function isCrossed({ V, together, plain }, [from, to], [above, below]) {
+  const across = acrossOf(V);
+  for (let rank = 1; rank <= V; rank = Math.max(rank + 1, Math.floor(rank * 1.03))) {
+    const x = across(rank);
+    const at = [together, plain].map((sums) => up(sums[rank - 1]));
+    if (x >= from - 4 && x <= to + 4 && at.some((y) => y >= above && y <= below)) return true;
+  }
+  return false;
+}
+
+// The words of top-p stand at their line, where no curve goes through them: left or right, above
+// or below.
+function showTopP(path, text, next) {
+  const { V, cutsK, cutsP, byK, massK, topP } = next;
   const y = up((topP ?? 1) * massK);
   const end = cutsK ? acrossOf(V)(byK + 0.5) : END;
   path.setAttribute("d", cutsP ? `M${CHART.left} ${y}H${end}` : "");
-  const of = cutsK ? " of what top-k leaves" : "";
+  const of = cutsK ? " of top-k's" : "";
   text.textContent = cutsP ? `top-p ${topP}${of}` : "";
-  text.setAttribute("x", CHART.left + 6);
-  text.setAttribute("y", y + (y < CHART.top + 16 ? 14 : -5));
+  const long = LETTER * text.textContent.length;
+  const lefts = [CHART.left + 6, END - 4 - long, end - 4 - long, end + 6];
+  const places = lefts.flatMap((x) => [[x, -5], [x, 14]]);
+  const isFree = ([x, down]) => {
+    const inside = x + long <= END && y + down > CHART.top + 8 && y + down < FLOOR;
+    const onEdge = cutsK && x < end && x + long > end;
+    return inside && !onEdge && !isCrossed(next, [x, x + long], [y + down - 11, y + down + 3]);
+  };
+  const [x, down] = places.find(isFree) ?? places[0];
+  text.setAttribute("x", x);
+  text.setAttribute("y", y + down);
 }
 
 function showDot(dot, { next, over }) {

@@ -62,7 +62,7 @@ function render(context) {
   const parts = [
     makePrompt(ui, can), makeControls(ui),
     boxed("sx-main", makeNext(ui, can), boxed("sx-side", makeCuts(), makeFacts())),
-    makeActions(ui, can), makeTree(ui, can),
+    makeActions(ui, can), makeSeeds(ui, can), makeTree(ui, can),
   ];
   ui.root.append(...parts.map(({ element }) => element));
   return ui.open(...nextToken(), ...parts, makeSpeech(ui));

@@ -21,11 +21,12 @@ from minigpt.viz.figures.plots import as_png
 from minigpt.viz.kit.explorer import SVG, Explorer, script, style
 from minigpt.viz.kit.labels import visible
 from minigpt.viz.sampling.continuations import Continuations, kept_tokens
-from minigpt.viz.sampling.figure import plot_cuts, plot_kept
+from minigpt.viz.sampling.figure import axis_end, plot_cuts, plot_kept
 
 HERE = Path(__file__).parent
-SCRIPTS = ("sampler", "next", "prompt", "controls", "bars", "cuts", "actions", "tree", "explorer")
+SCRIPTS = ("sampler", "next", "prompt", "controls", "bars", "cuts", "actions", "seeds", "tree")
 SHOWN = 100  # tokens listed; the filters and sums know all of them
+SEEDS = 5  # compared side by side
 DRAWN = 12  # tokens in the picture
 LARGEST_SEED = 2**53  # from here on a script leaves numbers out
 
@@ -45,7 +46,7 @@ class SamplingExplorer(Explorer):
     Raises ValueError for an empty prompt or a setting out of range, naming it.
     """
 
-    _esm = script(SVG, *(HERE / f"{name}.js" for name in SCRIPTS))
+    _esm = script(SVG, *(HERE / f"{name}.js" for name in (*SCRIPTS, "explorer")))
     _css = style(HERE / "explorer.css")
 
     temperature = traitlets.Float(1.0).tag(sync=True)
@@ -59,6 +60,7 @@ class SamplingExplorer(Explorer):
     current = traitlets.Int(0).tag(sync=True)  # the node where the text ends
     logits = traitlets.Bytes().tag(sync=True)  # float32, of the next token
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of the likeliest tokens
+    compared = traitlets.Dict().tag(sync=True)  # what several seeds drew from here, and how
     undoes = traitlets.Unicode().tag(sync=True)  # what undo would take back, or nothing
 
     def __init__(
@@ -107,6 +109,7 @@ class SamplingExplorer(Explorer):
             self.current = tree.current
             self.logits = logits.numpy().astype("<f4").tobytes()
             self.labels = texts.labels(best)
+            self.compared = {}  # it was of another text
             self.undoes = texts.past[-1][0] if texts.past else ""
         return {}
 
@@ -130,6 +133,20 @@ class SamplingExplorer(Explorer):
     def answer_sample(self, steps: int) -> dict:
         """Draw tokens, with the settings and the seed that are seen."""
         self._texts.sample(steps, self.seed, **self._settings())
+        return self._show()
+
+    def answer_seeds(self, steps: int) -> dict:
+        """Draw from here with this seed and those after it; nothing is chosen yet."""
+        seeds = range(self.seed, self.seed + SEEDS)
+        drawn = self._texts.compare(steps, seeds, **self._settings())
+        self._compared_at = steps, self._settings()
+        self.compared = {"drawn": drawn, "settings": self.settings()}
+        return {}
+
+    def answer_take(self, seed: int) -> dict:
+        """Choose what one of the seeds drew, whatever was set since."""
+        steps, settings = self._compared_at
+        self._texts.sample(steps, seed, **settings)
         return self._show()
 
     def answer_go(self, node: int) -> dict:
@@ -172,10 +189,12 @@ class SamplingExplorer(Explorer):
         before, after, kept = self._next()
         order = self._texts.logits().sort(descending=True, stable=True).indices
         best = order[:DRAWN]
+        plain = float(next_token_distribution(self._texts.logits()).max())
 
         def draw(figure: Figure) -> None:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
-            plot_kept(self._texts.labels(best.tolist()), before[best], after[best], left)
+            labels = self._texts.labels(best.tolist())
+            plot_kept(labels, before[best], after[best], left, axis_end(plain))
             plot_cuts(before[order], int(kept.sum()), self.top_k, self.top_p, right)
             figure.suptitle(f"{self.settings()}: {kept_in_words(kept, before)}", fontsize=11)
 

@@ -14,10 +14,22 @@ BLUE, ORANGE = OKABE_ITO[0], OKABE_ITO[5]
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2, "frameon": False}
 
 
-def plot_kept(labels: Sequence[str], before: Tensor, after: Tensor, ax: Axes) -> None:
+def axis_end(largest: float) -> float:
+    """Return where the bars' axis ends: it fits the model's own distribution, whatever is set.
+
+    >>> axis_end(0.08), axis_end(0.9)
+    (0.2, 1.0)
+    """
+    return next((end for end in (0.05, 0.1, 0.2, 0.5) if end >= 1.5 * largest), 1.0)
+
+
+def plot_kept(
+    labels: Sequence[str], before: Tensor, after: Tensor, ax: Axes, end: float = 1.0
+) -> None:
     """Draw the probabilities of tokens before the filters (outlines) and after (filled).
 
-    before, after (n,): shares of one, likeliest first. What is cut has no filled bar.
+    before, after (n,): shares of one, likeliest first. What is cut has no filled bar. The axis
+    ends at `end`; a longer bar is cut there, its number tells its length.
     """
     places = range(len(labels))
     shares = [100 * share for share in after.tolist()]
@@ -31,13 +43,13 @@ def plot_kept(labels: Sequence[str], before: Tensor, after: Tensor, ax: Axes) ->
         label="before the filters",
     )
     for place, share in enumerate(shares):
-        x = 100 * max(after[place], before[place])
+        x = 100 * min(end, max(after[place], before[place]))
         ax.text(x, place, f" {share:.1f}" if share else " cut", va="center", size=9)
     ax.set_yticks(places, [drawable(label) for label in labels])
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="probability (%)", ylabel="next token")
-    ax.margins(x=0.18)
+    ax.set_xlim(0, 118 * end)  # room for the numbers
     ax.legend(**ABOVE)
 
 

@@ -14,13 +14,17 @@ function together(probabilities) {
   return sums;
 }
 
+// Where the bars' axis ends: it fits the model's own distribution, and stays whatever is set.
+const endOf = (largest) => [0.05, 0.1, 0.2, 0.5].find((end) => end >= 1.5 * largest) ?? 1;
+
 // What is known before anything is set; `plain` is what temperature 1 makes of it.
 function tokensOf({ logits, labels }) {
   const floats = new Float32Array(bytesOf(logits).slice().buffer);
   const ranked = rank(floats);
   const names = new Map(labels.map((label, place) => [ranked[place], label])); // by id
   const open = distribution(floats, ranked, { temperature: 1, topK: null, topP: null });
-  return { V: floats.length, floats, ranked, names, plain: together(open.probabilities) };
+  const plain = together(open.probabilities);
+  return { end: endOf(plain[0]), V: floats.length, floats, ranked, names, plain };
 }
 
 // What the settings make of the tokens.

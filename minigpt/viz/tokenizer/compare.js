@@ -46,8 +46,25 @@ function showTable(element, { side, pieces }) {
   if (more > 0) make("p", "xp-soft", element, `… and ${plural(more, "token")} more`);
 }
 
+// What the marks mean.
+function makeLegend() {
+  const legend = make("div", "xp-row xp-soft tx-legend", null, "", { "aria-label": "Legend" });
+  for (const [look, text] of [
+    ["tx-word", "a pre-token: no merge crosses its ends"],
+    ["tx-token", "a token"],
+    ["tx-token tx-tint", "of one colour: one token in the end"],
+    ["tx-token tx-new", "merged just now"],
+    ["tx-token tx-special", "a special token"],
+  ]) {
+    const entry = make("span", "", legend);
+    make("i", look, entry, "ab", { "aria-hidden": "true" });
+    entry.append(` ${text}`);
+  }
+  return legend;
+}
+
 function makeColumn(ui, side, name) {
-  const column = { side, name, pieces: [] };
+  const column = { side: { ...side, cuts: cutsOf(side) }, name, pieces: [] };
   const element = make("section", "tx-side");
   make("bdi", "", make("div", "xp-title", element), cut(side.name));
   const [merge, facts] = [makeMerge(column), makeFacts(column)];
@@ -75,5 +92,7 @@ function makeColumns(ui) {
       ui.state.over = null;
     }],
     [always, (s) => columns.forEach((column) => column.show(s))]);
-  return { element, show, words: () => columns.flatMap((column) => column.words()) };
+  const shown = make("div");
+  shown.append(makeLegend(), element);
+  return { element: shown, show, words: () => columns.flatMap((column) => column.words()) };
 }

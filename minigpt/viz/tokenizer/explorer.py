@@ -17,7 +17,7 @@ from minigpt.viz.kit.explorer import Explorer, script, style
 from minigpt.viz.kit.inputs import check_tokenizer
 from minigpt.viz.kit.labels import token_labels
 from minigpt.viz.tokenizer.figure import draw_tokens
-from minigpt.viz.tokenizer.replay import family, halves, ids_after, replay
+from minigpt.viz.tokenizer.replay import family, halves, ids_after, replay, word_sizes
 
 HERE = Path(__file__).parent
 SCRIPTS = ("history", "controls", "tokens", "merges", "compare", "explorer")
@@ -73,6 +73,7 @@ def side(name: str, tokenizer: Tokenizer, text: str) -> dict:
         "ids": shown,
         "n_tokens": len(ids),  # of the whole text
         "tokens": {str(i): describe(tokenizer, i) for i in sorted(family(tokenizer, shown))},
+        "words": word_sizes(tokenizer, shown),
         "merges": [[merge.number, merge.count] for merge in replay(tokenizer, shown)],
     }
 
@@ -83,8 +84,9 @@ class TokenizerExplorer(Explorer):
     `tokenizer` is a Tokenizer, or a dictionary of one or two: {"GPT-2": Tokenizer.gpt2(), ...}.
     Special tokens in the text count as one token. Of a long text the first 4,096 bytes are shown.
     `step` counts the merges that have been replayed, those of both tokenizers together in the
-    order they were learned; it starts at the end. Raises ValueError for what is no tokenizer or no
-    text.
+    order they were learned; it starts with the bytes, cut into pre-tokens, or with the
+    tokens for step=-1. Raises ValueError for
+    what is no tokenizer or no text.
     """
 
     _esm = script(*(HERE / f"{name}.js" for name in SCRIPTS))
@@ -98,19 +100,27 @@ class TokenizerExplorer(Explorer):
     under = traitlets.Enum(["id", "bytes", "nothing"], "id").tag(sync=True)
     as_table = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, tokenizer: Tokenizer | Mapping[str, Tokenizer], text: str) -> None:
-        self._tokenizers = named(tokenizer)
-        super().__init__(**self._state_for(text))
+    def __init__(
+        self, tokenizer: Tokenizer | Mapping[str, Tokenizer], text: str, *, step: int = 0
+    ) -> None:
+        self._tokenizers, self._to_the_end = named(tokenizer), False
+        super().__init__()
+        for name, value in self._state_for(text).items():
+            setattr(self, name, value)
+        self.step = min(step, len(self.steps)) if step >= 0 else max(0, len(self.steps) + 1 + step)
         self.observe(self._read, "text")
 
     def _state_for(self, text: str) -> dict:
-        """Return the traits for a text: every merge replayed, its first token chosen."""
+        """Return the traits for a text: its first token chosen, all merges done if they were."""
         checked_text(text)
         sides = [side(name, each, text) for name, each in self._tokenizers.items()]
         steps = sorted({number for each in sides for number, _ in each["merges"]})
-        return dict(text=text, sides=sides, steps=steps, step=len(steps), chosen=0)
+        step = len(steps) if self._to_the_end else 0
+        return dict(text=text, sides=sides, steps=steps, step=step, chosen=0)
 
     def _read(self, change) -> None:
+        if self.steps:  # or else nobody has chosen
+            self._to_the_end = self.step == len(self.steps)
         with self.hold_sync():
             for name, value in self._state_for(change["new"]).items():
                 setattr(self, name, value)
@@ -156,7 +166,7 @@ class TokenizerExplorer(Explorer):
         def draw(figure: Figure) -> None:
             axes = figure.subplots(len(tokenizers), squeeze=False)[:, 0]
             for number, (ax, tokenizer) in enumerate(zip(axes, tokenizers)):
-                draw_tokens(ax, tokenizer, self.pieces(number))
+                draw_tokens(ax, tokenizer, self.pieces(number), self.sides[number]["words"])
                 ax.set_title(self.title(number), loc="left")
             # As high as its lines need, and no higher.
             heights = [ax.get_ylim()[1] - ax.get_ylim()[0] for ax in axes]

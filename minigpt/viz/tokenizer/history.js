@@ -52,5 +52,13 @@ function stagesOf(side, id) {
   return { stages, skipped, bytes: piecesOf(side, id, 0) };
 }
 
+// Where the pre-tokens begin: the cuts that no merge crosses.
+function cutsOf({ words }) {
+  const cuts = new Set([0]);
+  let at = 0;
+  for (const size of words) cuts.add(at += size);
+  return cuts;
+}
+
 const holds = (piece, byte) => byte >= piece.start && byte < piece.start + piece.size;
 const overlap = (a, b) => holds(a, b.start) || holds(b, a.start);

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer.bpe import pre_tokenize
 
 
 class Merge(NamedTuple):
@@ -60,6 +61,28 @@ def replay(tokenizer: Tokenizer, ids: Iterable[int]) -> list[Merge]:
             for half in pair:
                 counts[half] += counts[token]
     return merges[::-1]
+
+
+def word_sizes(tokenizer: Tokenizer, ids: Iterable[int]) -> list[int]:
+    """Return the bytes of each pre-token of a text: it was cut there before anything was merged.
+
+    A special token is one by itself.
+
+    >>> word_sizes(Tokenizer.gpt2(), Tokenizer.gpt2().encode("red kite."))
+    [3, 5, 1]
+    """
+    sizes, stretch = [], b""
+    for token in [*ids, None]:
+        special = token is not None and token >= 256 and not halves(tokenizer, token)
+        if token is not None and not special:
+            stretch += tokenizer.token_bytes(token)
+            continue
+        # The last character of a text that was cut short may be half of one.
+        words = pre_tokenize(stretch.decode("utf-8", "surrogateescape"))
+        sizes += [len(word.encode("utf-8", "surrogateescape")) for word in words]
+        stretch = b""
+        sizes += [len(tokenizer.token_bytes(token))] if special else []
+    return sizes
 
 
 def ids_after(tokenizer: Tokenizer, ids: Iterable[int], n_merges: int) -> list[int]:

@@ -16,11 +16,13 @@ function makeTokens(ui, column) {
     [(s) => [column.pieces, s.under, s.chosen, s.over], (s) => showChoice(element, s, column)]);
 }
 
-function showTokens(element, s, { name, pieces }) {
+function showTokens(element, s, { side, name, pieces }) {
   const newest = isOver(s) ? null : 255 + knownOf(s);
   const list = document.createDocumentFragment();
+  let word = null;
   pieces.forEach((piece, index) => {
-    const node = make("span", "tx-token", list, undefined, { role: "option" });
+    if (side.cuts.has(piece.start)) word = make("span", "tx-word", list, "", { role: "presentation" });
+    const node = make("span", "tx-token", word, undefined, { role: "option" });
     node.id = `${name}-${index}`;
     node.dataset.index = index;
     node.dataset.tint = piece.place % 4;

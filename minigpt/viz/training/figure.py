@@ -40,9 +40,17 @@ def plot_run(
     rows: Sequence[Row],
     levels: Mapping[str, float],
     max_steps: int,
+    measured: Mapping[str, Sequence[tuple[int, float]]],
 ) -> None:
-    """Draw a run: the loss of its records, and the other columns of its short history."""
-    grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1])
+    """Draw a run: the loss of its records, the other columns of its short history, and measures."""
+    heights = [2.6, 1, 1] if measured else [2.6, 1]
+    grid = figure.add_gridspec(len(heights), 3, height_ratios=heights)
+    for i, (name, points) in enumerate(list(measured.items())[:3]):
+        ax = figure.add_subplot(grid[2, i] if len(measured) > 1 else grid[2, :])
+        if points:
+            ax.plot(*zip(*points), "o-", markersize=3, color=OKABE_ITO[3 + i])
+        ax.set(title=drawable(name), xlabel="step", xlim=(0, max_steps))
+        ax.set_ylim(bottom=min([0, *(value for _, value in points)]))
     plot_loss(records, levels, max_steps, figure.add_subplot(grid[0, :]))
     columns = dict(zip(COLUMNS, np.array(rows).reshape(-1, len(COLUMNS)).T))
     for i, (name, title) in enumerate(NARROW):

@@ -26,7 +26,7 @@ from minigpt.viz.training.figure import plot_run
 from minigpt.viz.training.monitoring import ShortHistory, in_time, in_words
 
 HERE = Path(__file__).parent
-SCRIPTS = ("numbers", "diagram", "curve", "small_charts", "facts", "samples", "monitor")
+SCRIPTS = ("numbers", "diagram", "curve", "small_charts", "measures", "facts", "samples", "monitor")
 PAUSE = 0.25  # seconds from one drawing to the next
 LINES = 20  # printed in a whole run, where there is no notebook
 MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # kept; characters
@@ -57,7 +57,9 @@ class TrainingMonitor(Explorer):
     It shows itself at the first step. When the cell has ended its picture stays in the notebook.
     `levels` are losses to compare with; the one named "floor" is what no model can beat.
     `records` are those of a run that goes on. `sample` returns a text that the model has written;
-    it is asked every `sample_every` steps, and at the end. Where no notebook is, a line is
+    it is asked every `sample_every` steps, and at the end. `measures` are further curves by name,
+    such as {"colours recalled (%)": count}: functions that return a number now, asked every
+    `measure_every` steps and at the end. Where no notebook is, a line is
     printed now and then instead. Raises ValueError for a level or a number of steps that is none.
     """
 
@@ -68,6 +70,7 @@ class TrainingMonitor(Explorer):
     looks = traitlets.List().tag(sync=True)  # [step, held-out loss]
     levels = traitlets.Dict().tag(sync=True)
     samples = traitlets.List().tag(sync=True)  # [step, text]
+    measured = traitlets.Dict().tag(sync=True)  # name -> [step, value] pairs
     words = traitlets.Unicode().tag(sync=True)  # where the run stands
     left = traitlets.Unicode().tag(sync=True)  # how long it still takes, in words; "" if unknown
     max_steps = traitlets.Int().tag(sync=True)
@@ -84,14 +87,19 @@ class TrainingMonitor(Explorer):
         *,
         sample: Callable[[], str] | None = None,
         sample_every: int = 50,
+        measures: Mapping[str, Callable[[], float]] | None = None,
+        measure_every: int = 10,
     ) -> None:
         check_whole("max_steps", max_steps)
         check_whole("sample_every", sample_every)
+        check_whole("measure_every", measure_every)
+        self._measures, self._measure_every = dict(measures or {}), measure_every
         self.records, self._short = [], ShortHistory()
         self._sample, self._sample_every = sample, sample_every
         self._place = None  # where it stands in the notebook, while its cell runs
         self._began = self._drawn = time.monotonic()
         super().__init__(max_steps=max_steps, levels=checked_levels(levels))
+        self.measured = {name: [] for name in self._measures}
         for record in records:
             self._take(record)
         self._first = len(self.records)  # the steps before are not of this session
@@ -105,6 +113,11 @@ class TrainingMonitor(Explorer):
         step, last = record.step + 1, record.step + 1 == self.max_steps
         if self._sample is not None and (step % self._sample_every == 0 or last):
             self.samples = [*self.samples, [step, legible(self._sample())]][-MOST_SAMPLES:]
+        if self._measures and (step % self._measure_every == 0 or last):
+            self.measured = {
+                name: [*self.measured[name], [step, float(measure())]]
+                for name, measure in self._measures.items()
+            }
         if shell := shell_of_notebook():
             if self._place is None:
                 self._show(shell)
@@ -168,7 +181,7 @@ class TrainingMonitor(Explorer):
         rows, words = self._short.rows(), self._caption()
 
         def draw(figure: Figure) -> None:
-            plot_run(figure, self.records, rows, self.levels, self.max_steps)
+            plot_run(figure, self.records, rows, self.levels, self.max_steps, self.measured)
             figure.supxlabel(words, size=9, x=0.01, ha="left", wrap=True)
 
         return as_png(draw, 8.2, 5.4)

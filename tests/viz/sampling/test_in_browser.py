@@ -3,12 +3,13 @@
 import re
 
 import pytest
+import torch
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
 from minigpt.pretrained import from_pretrained  # noqa: E402
-from minigpt.sampling import next_token_distribution  # noqa: E402
+from minigpt.sampling import generate, next_token_distribution  # noqa: E402
 from minigpt.viz import SamplingExplorer  # noqa: E402
 
 PROMPT = "<|endoftext|>Before breakfast was invented there was a"
@@ -84,7 +85,7 @@ def test_the_cuts_are_lines_with_words(storyteller, played):
     expect(rows.nth(tokens - 1).locator(".sx-share")).not_to_contain_text("cut")
     expect(rows.nth(tokens).locator(".sx-share")).to_contain_text("cut")
     expect(root.locator(".sx-chart")).to_contain_text("top-k 10")
-    expect(root.locator(".sx-chart")).to_contain_text("top-p 0.6 of what top-k leaves")
+    expect(root.locator(".sx-chart")).to_contain_text("top-p 0.6 of top-k's")
 
 
 def test_shares_shown_are_those_drawn_from(storyteller, played):
@@ -375,3 +376,88 @@ def test_a_tree_of_three_branches_fits_the_page(page, storyteller, played, photo
     expect(root.locator(".sx-line")).to_have_count(5)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1000
     photograph(root, "explorer_sampling")
+
+
+def width_of(root, place):
+    """How long the filled bar of a row is, as a share of its axis."""
+    return (
+        root.locator(".sx-row[role=option]")
+        .nth(place)
+        .evaluate(
+            "row => row.querySelector('.sx-after').getBoundingClientRect().width"
+            " / row.querySelector('.sx-bar').getBoundingClientRect().width"
+        )
+    )
+
+
+def test_bars_stand_on_one_axis_whatever_the_temperature(explorer, played):
+    root = played(explorer)
+    logits = explorer._texts.logits()
+    largest = float(next_token_distribution(logits).max())
+    end = next((end for end in (0.05, 0.1, 0.2, 0.5) if end >= 1.5 * largest), 1)
+    expect(root.locator(".sx-ticks span").last).to_have_text(f"{100 * end:g} %")
+    widths = {}
+    for temperature in (3, 1.2, 0.8):
+        root.get_by_role("spinbutton", name="Temperature").fill(str(temperature))
+        share = float(next_token_distribution(logits, temperature).max())
+        number = f"{100 * share:.1f} %"
+        expect(root.locator(".sx-row[role=option] .sx-share").first).to_have_text(number)
+        widths[temperature] = width_of(root, 0)
+        assert widths[temperature] == pytest.approx(min(1, share / end), abs=0.02)
+        expect(root.locator(".sx-ticks span").last).to_have_text(f"{100 * end:g} %")
+    assert widths[3] < 0.7 * widths[1.2]
+    root.get_by_role("spinbutton", name="Temperature").fill("0")
+    assert root.locator(".sx-beyond").count() == (end < 1)
+
+
+def test_words_at_a_cut_lie_on_no_bar_and_those_of_the_chart_on_no_curve(explorer, played):
+    root = played(explorer)
+    for top_k, top_p in ((10, 0.6), (3, 0.9), (200, 0.2)):
+        root.get_by_role("spinbutton", name="Top-k").fill(str(top_k))
+        root.get_by_role("spinbutton", name="Top-p").fill(str(top_p))
+        first = root.locator(".sx-row[data-cut]").first
+        expect(first).to_have_attribute("data-cut", re.compile("top-"))
+        room = (
+            "row => row.querySelector('.sx-bar').getBoundingClientRect().top "
+            "- row.getBoundingClientRect().top"
+        )
+        assert first.evaluate(room) >= 16  # the words' line
+        crossed = """svg => {
+            const box = [...svg.querySelectorAll("text.sx-strong")].at(-1).getBBox();
+            const curve = svg.querySelector(".sx-curve");
+            for (let at = 0; at < curve.getTotalLength(); at += 1) {
+                const { x, y } = curve.getPointAtLength(at);
+                if (x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height)
+                    return true;
+            }
+            return false;
+        }"""
+        assert not root.locator(".sx-chart").evaluate(crossed), (top_k, top_p)
+
+
+def test_seeds_are_compared_side_by_side_and_one_is_taken(explorer, played, page):
+    root = played(explorer)
+    button = root.get_by_role("button", name="Compare seeds")
+    expect(button).to_be_enabled()
+    root.get_by_role("spinbutton", name="tokens").fill("6")
+    button.focus()
+    page.keyboard.press("Enter")
+    rows = root.locator(".sx-seeds tbody tr")
+    expect(rows).to_have_count(5)
+    assert tokens_tried(root) == []  # nothing is chosen yet
+    model, tokenizer = explorer._texts.model, explorer._texts.tokenizer
+    prompt = torch.tensor([tokenizer.encode(PROMPT, {"<|endoftext|>"})])
+    for i, seed in enumerate(range(1, 6)):
+        told = rows.nth(i).locator("bdi").first.inner_text()
+        generator = torch.Generator().manual_seed(seed)
+        ids = generate(
+            model, prompt, 6, temperature=1.5, generator=generator,
+            stop_token=tokenizer.end_of_text,
+        )[0, prompt.size(1) :]  # fmt: skip
+        assert told.replace("·", " ").replace("⏎", "\n") == tokenizer.decode(ids.tolist())
+    third = rows.nth(2).locator("bdi").first.inner_text()
+    root.get_by_role("spinbutton", name="Temperature").fill("0.5")  # it is what was drawn at 1.5
+    root.get_by_role("button", name="take 3").click()
+    expect(root.locator(".sx-chip bdi")).not_to_have_count(0)
+    assert "".join(tokens_tried(root)) == third
+    expect(root.locator(".sx-seeds")).to_be_hidden()

@@ -1,6 +1,9 @@
 """The tokenizer explorer in Python: what it knows of a text, and its picture and page."""
 
+from itertools import accumulate
+
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +17,8 @@ from minigpt.viz.tokenizer.replay import replay
 GPT2 = Tokenizer.gpt2()
 STORIES = Tokenizer.load(STORYTELLER / "tokenizer.json")
 BOTH = {"GPT-2": GPT2, "stories": STORIES}
+# As in OpenAI's src/encoder.py.
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXT = "Once upon a time a naïve fox 🦊 saw\na kite."
 HOSTILE = {
     "script": "<script>alert(1)</script></textarea><!--",
@@ -53,7 +58,10 @@ def test_steps_are_the_merges_of_both_columns_in_the_order_they_were_learned():
     explorer = TokenizerExplorer(BOTH, TEXT)
     numbers = [{number for number, _ in side["merges"]} for side in explorer.sides]
     assert explorer.steps == sorted(numbers[0] | numbers[1])
-    assert explorer.step == len(explorer.steps)  # it opens with the tokens as they are
+    assert explorer.step == 0  # it opens with the bytes
+    opened = {at: TokenizerExplorer(BOTH, TEXT, step=at).step for at in (0, 3, 999, -1, -2, -999)}
+    most = len(explorer.steps)
+    assert opened == {0: 0, 3: 3, 999: most, -1: most, -2: most - 1, -999: 0}
 
 
 def test_a_replay_begins_with_bytes_and_ends_with_tokens():
@@ -103,12 +111,14 @@ def test_one_token_longer_than_all_that_is_shown_is_shown():
 
 def test_another_text_is_taken_and_its_first_token_chosen():
     explorer = TokenizerExplorer(BOTH, TEXT)
-    explorer.chosen, explorer.step = 7, 2
+    explorer.chosen, explorer.step = 7, 2  # on the way: it begins anew
     assert explorer.answer_text("red kite") == {}
     fresh = TokenizerExplorer(BOTH, "red kite")
     for name in ("text", "sides", "steps", "step", "chosen"):
         assert getattr(explorer, name) == getattr(fresh, name), name
+    explorer.step = len(explorer.steps)  # who looks at the tokens goes on to do so
     explorer.text = TEXT
+    assert explorer.step == len(explorer.steps) > 5
     assert explorer.sides == TokenizerExplorer(BOTH, TEXT).sides
 
 
@@ -143,7 +153,7 @@ def test_words_count_bytes_and_tokens():
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_has_a_picture_and_a_page_without_a_tag_of_its_own(text, tmp_path):
     explorer = TokenizerExplorer({"<script>$": GPT2, "\u202e": STORIES}, text)
-    explorer.step //= 2
+    explorer.step = len(explorer.steps) // 2
     explorer.to_png(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     explorer.to_html(tmp_path / "a.html")
@@ -155,24 +165,46 @@ def test_any_text_has_a_picture_and_a_page_without_a_tag_of_its_own(text, tmp_pa
 
 def test_the_picture_follows_the_replay():
     explorer = TokenizerExplorer(GPT2, TEXT)
-    whole = explorer.picture()
+    bytes_alone = explorer.picture()
+    explorer.step = len(explorer.steps)
+    assert explorer.picture() != bytes_alone
     explorer.step = 0
-    assert explorer.picture() != whole
     assert explorer.title(0) == (
         f"this tokenizer: {len(TEXT.encode())} tokens after 0 of {len(explorer.steps)} merges"
     )
 
 
 def test_a_picture_has_lines_that_fit_and_says_when_there_is_more():
-    few = in_lines(["·kite"] * 4, [1, 2, 3, 4])
+    few = in_lines(["·kite"] * 4, [1, 2, 3, 4], {0, 1, 2, 3})
     assert [place for place, _, _ in few[0]] == [0, 1, 2, 3]
-    many = in_lines(["·kite"] * 500, list(range(500)))
+    many = in_lines(["·kite"] * 500, list(range(500)), set(range(500)))
     assert len(many) == LINES + 1 and many[-1] == []
     for line in many[:-1]:
         edges = [edge for _, x, width in line for edge in (x, x + width)]
         assert edges == sorted(edges) and edges[-1] <= LINE
     places = [place for line in many for place, _, _ in line]
     assert places == list(range(len(places)))
+
+
+def test_a_line_of_the_picture_ends_between_words_unless_one_is_longer_than_a_line():
+    lines = in_lines(["abcde"] * 60, list(range(60)), set(range(0, 40, 4)))
+    assert [line[0][0] for line in lines[:4]] == [0, 12, 24, 36]  # three words of 24 in 88
+    assert lines[3][-1][0] == 49 and lines[4][0][0] == 50  # the last word has 24 tokens
+
+
+@pytest.mark.parametrize("text", [TEXT, f"a b{END_OF_TEXT} c", *HOSTILE.values()])
+def test_the_cuts_are_those_of_the_pattern_and_no_token_crosses_one(text):
+    explorer = TokenizerExplorer(BOTH, text)
+    for side, tokenizer in zip(explorer.sides, BOTH.values()):
+        shown = b"".join(map(tokenizer.token_bytes, side["ids"]))
+        assert sum(side["words"]) == len(shown)
+        cuts = {0, *accumulate(side["words"])}
+        ends = {0, *accumulate(len(tokenizer.token_bytes(i)) for i in side["ids"])}
+        assert cuts <= ends
+    if text == TEXT:
+        told = [len(word.encode()) for word in regex.findall(GPT2_PATTERN, text)]
+        assert explorer.sides[0]["words"] == told
+        assert len(told) < len(explorer.sides[0]["ids"])
 
 
 def test_a_notebook_without_widgets_gets_the_picture_and_the_words():

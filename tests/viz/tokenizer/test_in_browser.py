@@ -6,6 +6,7 @@ import pytest
 
 from minigpt.files import STORYTELLER
 from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer.bpe import pre_tokenize
 from minigpt.viz import TokenizerExplorer
 from minigpt.viz.tokenizer.replay import replay
 
@@ -20,7 +21,9 @@ TEXT = "Once upon a time there was an unbelievable kite.\nIt was red."
 
 @pytest.fixture
 def explorer():
-    return TokenizerExplorer({"GPT-2": GPT2, "storyteller": STORIES}, TEXT)
+    explorer = TokenizerExplorer({"GPT-2": GPT2, "storyteller": STORIES}, TEXT)
+    explorer.step = len(explorer.steps)
+    return explorer
 
 
 def column(root, number):
@@ -147,6 +150,22 @@ def test_a_new_text_is_cut_by_python(explorer, played):
     assert ids_in(root, 0) == GPT2.encode("again")
 
 
+def test_it_opens_with_the_bytes_between_the_cuts_of_the_pre_tokens(played, page):
+    root = played(TokenizerExplorer(GPT2, TEXT))
+    expect(root).to_contain_text(f"0 of {len(replay(GPT2, GPT2.encode(TEXT)))} merges")
+    words = root.locator(".tx-tokens .tx-word")
+    labels = [word.replace(" ", "·").replace("\n", "⏎") for word in pre_tokenize(TEXT)]
+    # What stands below each token is no part of its word.
+    root.get_by_label("below each token").select_option("nothing")
+    expect(words).to_have_text(labels)
+    expect(words.nth(1).locator(".tx-token")).to_have_count(len(b" upon"))
+    expect(root.locator(".tx-legend")).to_contain_text("a pre-token: no merge crosses its ends")
+    page.set_viewport_size({"width": 460, "height": 700})  # many lines
+    tops = "word => new Set([...word.children].map(n => n.getBoundingClientRect().top)).size"
+    assert {words.nth(i).evaluate(tops) for i in range(len(labels))} == {1}
+    assert len({words.nth(i).bounding_box()["y"] for i in range(len(labels))}) > 2
+
+
 def test_ids_bytes_and_a_table(explorer, played):
     root = played(explorer)
     root.get_by_label("below each token").select_option("bytes")
@@ -198,7 +217,7 @@ def test_a_page_of_its_own_plays_without_python(explorer, page, tmp_path):
 
 
 def test_dark_and_light_differ_and_both_are_legible(explorer, browser, tmp_path, photograph):
-    explorer.step //= 2
+    explorer.step = len(explorer.steps) // 2
     explorer.to_html(tmp_path / "page.html")
     seen = set()
     for scheme in ("light", "dark"):
@@ -244,6 +263,7 @@ def test_in_jupyterlab_it_reads_a_text_keeps_its_keys_follows_the_theme_and_is_k
     expect(root.locator("textarea")).to_be_enabled()
     cells = page.locator(".jp-Notebook .jp-Cell").count()
 
+    root.get_by_role("button", name="tokens").click()
     box = column(root, 0).get_by_role("listbox")
     box.focus()
     page.keyboard.press("ArrowRight")

@@ -258,3 +258,36 @@ def test_a_notebook_built_without_a_front_end_shows_the_picture_of_the_end():
 
 def test_the_script_fits_in_40_kilobytes():
     assert len(TrainingMonitor._esm.encode()) <= 40_000
+
+
+def test_measures_are_asked_in_time_and_drawn():
+    told = iter(range(100))
+    monitor = TrainingMonitor(25, measures={"colours (%)": lambda: next(told)}, measure_every=10)
+    without = TrainingMonitor(25)
+    for step in range(25):
+        monitor(record(step))
+        without(record(step))
+    assert monitor.measured == {"colours (%)": [[10, 0.0], [20, 1.0], [25, 2.0]]}
+    assert without.measured == {}
+    assert monitor.picture() != without.picture()
+    with pytest.raises(ValueError, match="measure_every is 0"):
+        TrainingMonitor(25, measure_every=0)
+
+
+def test_the_page_draws_a_measure_and_says_what_smoothing_is(played):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    monitor = TrainingMonitor(20, measures={"<b>recalled</b>": lambda: 25.0}, measure_every=5)
+    for step in range(20):
+        monitor(record(step))
+    root = played(monitor)
+    box = root.locator(".tm-measures")
+    expect(box).to_contain_text("<b>recalled</b>: 25 at step 20")
+    expect(box.locator("circle")).to_have_count(4)
+    expect(root.locator(".tm-means")).to_have_text("0.60: the mean of about the last 3 points")
+    root.get_by_label("smoothing").fill("0.98")
+    expect(root.locator(".tm-means")).to_have_text("0.98: the mean of about the last 50 points")
+    root.get_by_role("slider", name="Step of the run").focus()
+    root.page.keyboard.press("Home")
+    expect(box).not_to_contain_text("at step")  # nothing was measured by then
+    root.get_by_label("smoothing").fill("0")
+    expect(root.locator(".tm-means")).to_have_text("off")
