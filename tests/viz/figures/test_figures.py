@@ -5,6 +5,7 @@ import math
 import re
 import warnings
 from io import BytesIO
+from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -267,3 +268,14 @@ def test_a_notebooks_figure_has_no_paper_and_asks_jupyter_for_none(tmp_path):
     assert "needs_background" not in output.metadata  # with it, JupyterLab lays white under it
     ink = plt.imread(BytesIO(base64.b64decode(output.data["image/png"])))
     assert ink[..., 3].max() == 1
+
+
+LESSONS = sorted((Path(__file__).parents[3] / "notebooks/src").glob("*.py"))
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_draws_nothing_in_black_or_on_white_paper(lesson):
+    """Black lines are lost in a dark notebook, and white patches glare there."""
+    text = lesson.read_text(encoding="utf-8")
+    glaring = r'(?:color|edgecolor|ec)="(?:black|k)"|(?:facecolor|fc|backgroundcolor)="(?:white|w)"'
+    assert not re.findall(glaring, text)
