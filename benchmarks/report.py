@@ -15,7 +15,8 @@ FOLDER = Path(__file__).parent
 README, PLOTS = FOLDER / "README.md", FOLDER / "plots"
 BEGIN, END = "<!-- figures: written by `python -m benchmarks report` -->", "<!-- end of figures -->"
 ORDER = ("importing", "bpe", "encoding", "preparing", "loading", "training_step", "step",
-         "time_to_loss", "storyteller", "decoding", "memory", "lessons", "explorers", "gpu")  # fmt: skip
+         "time_to_loss", "storyteller", "decoding", "memory", "lessons", "explorers",
+         "gpu")  # fmt: skip
 MARKERS = "os^Dvx"
 
 
