@@ -23,5 +23,5 @@ def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
     if end is not None and ids[:1] != [end] and not (ids and is_gpt2):
         ids.insert(0, end)
     if not ids:
-        raise ValueError(f"the prompt is empty, and there is no {END_OF_TEXT} to start from")
+        raise ValueError(f"the text is empty, and there is no {END_OF_TEXT} to start from")
     return ids

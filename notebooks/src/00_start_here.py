@@ -87,7 +87,7 @@ print(len(story.split()), "words")
 # %%
 sentence = "Once upon a time there was a xylophone."
 ids = tokenizer.encode(sentence)
-viz.TokenizerExplorer(tokenizer, sentence)
+viz.TokenizerExplorer(tokenizer, sentence, step=-1)
 
 # %% [markdown]
 # Words that are frequent in the stories are one token, with their space in front (shown as `·`).

@@ -733,6 +733,10 @@ def tell():
     return speak(teller)[0]
 
 
+def surprise_at_colours():
+    return look_closer(teller)["colour"]
+
+
 # %% [markdown]
 # `train` calls a function after every step. Ours feeds the monitor, looks, and lets the model
 # speak. In the first part, at step 150, it also presses the stop button (■) for you.
@@ -759,10 +763,10 @@ def watch_and_stop(record):
 # %% [markdown]
 # ## The run, first part
 #
-# The monitor shows the loss and its floor, the learning rate, the gradient's norm, the speed, and
-# what the model writes, while it trains. Every 50 steps, and when it is stopped, the run is saved
-# in a file: a **checkpoint**. (`fp32`, plain numbers of 32 bits, makes runs on different machines
-# as alike as they can be.)
+# The monitor shows the loss and its floor, the learning rate, the gradient's norm, the speed, the
+# surprise at recalled colours, and what the model writes, while it trains. Every 50 steps, and when
+# it is stopped, the run is saved in a file: a **checkpoint**. (`fp32`, plain numbers of 32 bits,
+# makes runs on different machines as alike as they can be.)
 
 # %%
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -784,7 +788,8 @@ checkpoint.unlink(missing_ok=True)  # this cell begins anew, each time you run i
 torch.manual_seed(1337)
 teller = GPT(shape)
 levels = {"forgetful": forgetful, "floor": data.floor}
-monitor = viz.TrainingMonitor(recipe.max_steps, levels, sample=tell)
+extra = dict(sample=tell, measures={"recalled colours (nats)": surprise_at_colours})
+monitor = viz.TrainingMonitor(recipe.max_steps, levels, **extra)
 saved = dict(checkpoint=checkpoint, progress=False)
 history = package.train(teller, data, recipe, on_step=watch_and_stop, **saved)
 
@@ -812,7 +817,7 @@ viz.table(rows, ["a guess costs (nats)", "the model pays"], rows=list(recalled))
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(99)
 teller = GPT(shape)
-monitor = viz.TrainingMonitor(recipe.max_steps, levels, history, sample=tell)
+monitor = viz.TrainingMonitor(recipe.max_steps, levels, history, **extra)
 history = package.train(teller, data, recipe, resume=True, on_step=watch, **saved)
 whole = len(history) == recipe.max_steps
 if not whole:

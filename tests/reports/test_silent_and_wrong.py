@@ -306,7 +306,7 @@ def test_a_prompt_begins_with_the_mark_where_models_have_seen_it_and_typed_marks
     assert encode_prompt(f"{END_OF_TEXT}Hello", gpt2) == [50256, 15496]
     bare = Tokenizer([], special_tokens=())
     assert encode_prompt("low", bare) == bare.encode("low")
-    with pytest.raises(ValueError, match="the prompt is empty"):
+    with pytest.raises(ValueError, match="the text is empty"):
         encode_prompt("", bare)
 
 

@@ -10,7 +10,7 @@ from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.pretrained import from_pretrained
 from minigpt.sampling import generate, next_token_distribution
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 from minigpt.viz import SamplingExplorer
 from minigpt.viz.sampling.continuations import kept_tokens
 from minigpt.viz.sampling.token_tree import TokenTree
@@ -250,12 +250,12 @@ def test_settings_out_of_range_are_refused_at_once_and_later(storyteller, settin
 
 
 def test_an_error_changes_nothing(storyteller, explorer):
-    with pytest.raises(ValueError, match="the prompt is empty"):
-        SamplingExplorer(*storyteller, "")
+    with pytest.raises(ValueError, match="half a surrogate pair"):
+        SamplingExplorer(*storyteller, "\ud800")
     explorer.answer_sample(2)
     before = seen(explorer)
     for wrong, message in [
-        (lambda: explorer.answer_prompt(""), "the prompt is empty"),
+        (lambda: explorer.answer_prompt("a\ud800"), "half a surrogate pair"),
         (lambda: explorer.answer_pick(0, 1024), "ids end at 1023"),
         (lambda: explorer.answer_pick(9, 1), "there is no node 9"),
         (lambda: explorer.answer_go(-1), "there is no node -1"),
@@ -288,7 +288,7 @@ def test_a_tree_has_an_end(explorer, monkeypatch):
 def test_a_text_longer_than_the_context_goes_on_and_says_so(storyteller):
     model, tokenizer = storyteller
     explorer = SamplingExplorer(*storyteller, HOSTILE)
-    ids = tokenizer.encode(HOSTILE)
+    ids = encode_prompt(HOSTILE, tokenizer)
     assert explorer.note == f"The model sees the last 128 of {len(ids)} tokens."
     explorer.answer_sample(2)
     with torch.no_grad():
@@ -343,7 +343,7 @@ def test_a_model_that_goes_wrong_later_leaves_what_is_seen():
     ):
         with pytest.raises(ValueError, match="not all finite"):
             change()
-        assert seen(explorer) == before and explorer._texts.tree.tokens() == tokenizer.encode("low")
+        assert seen(explorer) == before and ids_of(explorer) == encode_prompt("low", tokenizer)
     explorer.answer_undo()
     assert explorer.undoes == "" and seen(explorer) == before
 

@@ -222,9 +222,8 @@ def test_a_prompt_is_typed_and_a_text_written_on(page, played, explorer):
     expect(root.locator(".sx-chip")).to_have_count(2)
     assert explorer._texts.tree.text == "A fox" and explorer.text
     root.get_by_label("Prompt").fill("")
-    expect(root.get_by_role("alert")).to_contain_text("the prompt is empty")
-    expect(root.locator(".sx-text")).to_have_text("A fox" + explorer.text)
-    for _ in range(4):
+    expect(root.locator(".sx-text")).to_have_text("")  # a text begins at the mark alone
+    for _ in range(5):
         root.get_by_role("button", name="Undo").click()
     expect(root.locator(".sx-text")).to_have_text(PROMPT)
     expect(root.get_by_label("Prompt")).to_have_value(PROMPT)
@@ -416,6 +415,9 @@ def test_words_at_a_cut_lie_on_no_bar_and_those_of_the_chart_on_no_curve(explore
         root.get_by_role("spinbutton", name="Top-k").fill(str(top_k))
         root.get_by_role("spinbutton", name="Top-p").fill(str(top_p))
         first = root.locator(".sx-row[data-cut]").first
+        # Drawn a frame later; out of sight a row has no layout.
+        root.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go, 50)))")
+        first.scroll_into_view_if_needed()
         expect(first).to_have_attribute("data-cut", re.compile("top-"))
         room = (
             "row => row.querySelector('.sx-bar').getBoundingClientRect().top "
