@@ -56,6 +56,26 @@ def test_a_lesson_can_be_run_twice_over_in_one_kernel(source):
     run(cells + copies(cells))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stops", [(60,), (60, 200), (150, 300)], ids=str)
+def test_lesson_06_goes_through_after_the_stop_button_at_any_step(stops):
+    """As a learner stops: in the first part, in the second; then the rest is run."""
+    cells = code_cells(NOTEBOOKS / "src/06_training.py")
+    once = "if record.step + 1 == 150:"
+    (place,) = (i for i, cell in enumerate(cells) if once in cell.source)
+    # The second part watches without a stop of its own, so this goes into what both parts call.
+    cells[place].source = (
+        cells[place]
+        .source.replace(once, "if False:")
+        .replace(
+            "    monitor(record)\n",
+            f"    monitor(record)\n    if step in {stops}:\n        signal.raise_signal(signal.SIGINT)\n",
+        )
+    )
+    assert cells[place].source.count("raise_signal") == 2
+    run(cells)
+
+
 @pytest.mark.thorough
 def test_the_test_finds_a_cell_that_stops_the_second_time():
     once = nbformat.v4.new_code_cell("counted = 1")
