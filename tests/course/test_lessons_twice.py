@@ -64,14 +64,10 @@ def test_lesson_06_goes_through_after_the_stop_button_at_any_step(stops):
     once = "if record.step + 1 == 150:"
     (place,) = (i for i, cell in enumerate(cells) if once in cell.source)
     # The second part watches without a stop of its own, so this goes into what both parts call.
-    cells[place].source = (
-        cells[place]
-        .source.replace(once, "if False:")
-        .replace(
-            "    monitor(record)\n",
-            f"    monitor(record)\n    if step in {stops}:\n        signal.raise_signal(signal.SIGINT)\n",
-        )
-    )
+    press = f"    if step in {stops}:\n        signal.raise_signal(signal.SIGINT)\n"
+    watched = "    monitor(record)\n"
+    changed = cells[place].source.replace(once, "if False:").replace(watched, watched + press)
+    cells[place].source = changed
     assert cells[place].source.count("raise_signal") == 2
     run(cells)
 
