@@ -802,11 +802,11 @@ def loss_of(model):
 
 def try_out(name, **mistake):
     wrong = storyteller_with(**mistake)
-    results.append((name, loss_of(wrong), (wrong(ids) - model(ids)).abs().max().item()))
-    print(f"{name}: loss {results[-1][1]:.3f} nats, logits off by up to {results[-1][2]:.1g}")
+    results[name] = loss_of(wrong), (wrong(ids) - model(ids)).abs().max().item()
+    print(f"{name}: loss {results[name][0]:.3f} nats, logits off by up to {results[name][1]:.1g}")
 
 
-results, yours = [], storyteller_with()
+results, yours = {}, storyteller_with()
 assert torch.allclose(yours(ids), model(ids))
 print(f"right: loss {loss_of(yours):.3f} nats, logits equal")
 
@@ -964,12 +964,12 @@ print(f"not {sum(p.numel() for p in Block(model.config).parameters()):,}")
 
 # %%
 _, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.8), sharey=True, layout="constrained")
-found = [name for name, _, _ in results]
-left.barh(found, [loss for _, loss, _ in results], color="#0072B2")
-right.barh(found, [off for _, _, off in results], color="#E69F00", hatch="//")
+losses, offs = zip(*results.values())
+left.barh(list(results), losses, color="#0072B2")
+right.barh(list(results), offs, color="#E69F00", hatch="//")
 left.invert_yaxis()
 right_loss = loss_of(model)
-assert sum(loss < right_loss + 0.05 for _, loss, _ in results) == 5
+assert sum(loss < right_loss + 0.05 for loss in losses) == 5
 left.axvline(right_loss, color="gray", ls="--")
 left.set(xlabel="loss (nats per token)", ylabel="mistake")
 right.set(xlabel="logits off by up to", xscale="log", xlim=(1e-3, 100))
