@@ -576,8 +576,8 @@ def plainly(logits, y, **options):
 
 BATCH_LOSS = {
     "untouched": (
-        "Not written yet: this is still the broken version. Take x of two rows and three places, "
-        "and write down which target each place of x is compared with.",
+        "Not written yet: this is still the broken version. Take x of two rows and three "
+        "positions, and write down which target each position of x is compared with.",
         lambda table, x, y: mixed(table[x][:, :-1], y[:, 1:]),
     ),
     "still-shifted-twice": (

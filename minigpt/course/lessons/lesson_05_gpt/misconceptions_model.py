@@ -318,7 +318,7 @@ def left(*bugs: str) -> type[BrokenGPT]:
 
 BUGS_LEFT = {
     "shared": "Change the weights of one layer and look at the others. How many blocks were built?",
-    "batch_places": "Give it two texts of seven words, then seven texts of two. How many places "
+    "batch_places": "Give it two texts of seven words, then seven texts of two. How many positions "
     "does a text have?",
     "copied_head": "Count the parameters, or train one step: do the head and the token table stay "
     "equal?",
