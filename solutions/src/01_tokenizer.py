@@ -263,6 +263,8 @@ encode_piece = part("encode")  # yours if it passed its check, ours if not
 # encode_with_mark("a.<|end|>b", [(46, 60)], "<|end|>", 257)   is  [97, 46, 257, 98]
 # ```
 #
+# In the lesson it took the text alone: there merges, mark and id were fixed.
+#
 # On the first example it works. On the second it does not: 46 and 60 are `.` and `<`. Find out why,
 # and mend it. You may rewrite as much as you like.
 
@@ -303,10 +305,13 @@ check("encode_with_mark", encode_with_mark)
 # GPT-2's vocabulary begins with the 256 bytes: not with words, and not with characters. Why? Answer
 # in four to six sentences, in your own words. A full answer
 #
-# - says what goes wrong with one id for each word,
-# - says what goes wrong with one id for each character,
-# - says why 256 ids are enough for every text in every language,
-# - names the price of bytes, and how merges bring it down, and for which texts they do not.
+# - says what goes wrong with one id for each word (half a point),
+# - says what goes wrong with one id for each character (half a point),
+# - says why 256 ids are enough for every text in every language (one point),
+# - names the price of bytes, and how merges bring it down, and for which texts they do not (one
+#   point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="why_bytes"
 # ### BEGIN SOLUTION

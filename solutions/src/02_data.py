@@ -23,7 +23,7 @@ from minigpt.course import check
 # they were.
 
 # %% [markdown] exercise="embed"
-# ## Tokens and places become vectors
+# ## Tokens and positions become vectors
 #
 # Write
 #
@@ -33,8 +33,8 @@ from minigpt.course import check
 #
 # `idx (..., T)` holds token ids, int64. `wte (V, C)` has a row for each token, `wpe` a row for each
 # position, with at least T rows. The result is `(..., T, C)`: for each token its row of `wte` plus
-# the row of `wpe` for its place. The first token of every row is at place 0. T may be 0. Nothing is
-# scaled. The type of the tables is kept, and gradients flow back to both.
+# the row of `wpe` for its position. The first token of every row is at position 0. T may be 0.
+# Nothing is scaled. The type of the tables is kept, and gradients flow back to both.
 #
 # ```
 # wte = [[1, 2], [3, 4], [5, 6]]    wpe = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
@@ -44,7 +44,7 @@ from minigpt.course import check
 
 # %% solution="embed"
 def embed(idx, wte, wpe):
-    """Return the vectors of the tokens in `idx`, with those of their places added."""
+    """Return the vectors of the tokens in `idx`, with those of their positions added."""
     ### BEGIN SOLUTION
     T = idx.shape[-1]
     return wte[idx] + wpe[:T]  # (..., T, C) + (T, C)
@@ -55,7 +55,7 @@ def embed(idx, wte, wpe):
 check("embed", embed)
 
 # %% [markdown] exercise="sinusoidal_positions"
-# ## Waves for places
+# ## Waves for positions
 #
 # Write
 #
@@ -147,7 +147,7 @@ check("embedding_account", embedding_account)
 
 # %% solution="get_batch"
 def get_batch(data, block_size, batch_size, generator):
-    """Return inputs x and targets y, each (B, T), from random places of `data`."""
+    """Return inputs x and targets y, each (B, T), from random positions in `data`."""
     ### BEGIN SOLUTION
     starts = torch.randint(len(data) - block_size, (batch_size,), generator=generator)
     x = torch.stack([data[s : s + block_size] for s in starts])  # (B, T)
@@ -206,7 +206,8 @@ check("bigram_counts", bigram_counts)
 # divide each row by its sum: that is the probability of each next token. The loss is the mean, over
 # the N - 1 pairs of neighbours in `ids (N,)`, of minus the natural logarithm of their probability.
 # N is at least 2. Return a float, or a tensor of one number without dimensions. `extra` is 0 only
-# where no pair has the count 0.
+# where no pair has the count 0. In the lesson it took the probabilities, which `smooth` had made of
+# the counts; here it does both.
 #
 # ```
 # counts = [[0, 2, 1], [1, 0, 1], [1, 1, 0]]     ids = [0, 1, 2, 0]     extra = 0.0
@@ -315,9 +316,11 @@ check("story_floor", story_floor)
 # A friend trains a model on the course's stories and is proud: 0.30 nats per token, on held-out
 # stories. The floor is 0.47. What do you say? Answer in five to eight sentences. A full answer
 #
-# - says why no model can do that on new stories, except by luck,
-# - names two different mistakes, each of which could give such a number,
-# - says for each how your friend can find out whether it is the one.
+# - says why no model can do that on new stories, except by luck (one point),
+# - names two different mistakes, each of which could push the loss below the floor (one point),
+# - says for each how your friend can find out whether it is the one (one point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="below_the_floor"
 # ### BEGIN SOLUTION

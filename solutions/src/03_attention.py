@@ -66,7 +66,8 @@ check("causal_average", causal_average)
 #  [True, True,  True ]]
 # ```
 #
-# T is a whole number of at least 1.
+# T is a whole number of at least 1. In the lesson this was `future`, the other way round: there
+# True means hidden.
 
 
 # %% solution="causal_mask"
@@ -107,7 +108,7 @@ check("first_token_weight", first_token_weight)
 # %% [markdown] exercise="attention_weights"
 # ## The pattern
 #
-# Write `attention_weights(q, k)`, one head's pattern:
+# Write `attention_weights(q, k)`, one head's pattern. In the lesson this was `pattern`.
 #
 # $$\text{softmax}\left(\frac{q k^\top}{\sqrt{hs}} + \text{mask}\right)$$
 #
@@ -383,6 +384,8 @@ check("pattern_bytes", pattern_bytes)
 # - what happens to the softmax's weights if nothing is divided (one point),
 # - what that does to learning (half a point), and why it is the *root*, not the head size itself
 #   (half a point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="why_scale"
 # ### BEGIN SOLUTION

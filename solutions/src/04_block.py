@@ -300,7 +300,8 @@ check("block_parameters", block_parameters)
 # ## The work of a block
 #
 # Write `block_multiplications(T, n_embd, n_head)`: how many multiplications do the matrix products
-# of one block take, for one text of T tokens?
+# of one block take, for one text of T tokens? The lesson counted parameters only; the rule for a
+# product is the first of these:
 #
 # - A product of an `(a, b)` and a `(b, c)` matrix takes a · b · c multiplications.
 # - Count the four linear layers for all T tokens, and in every head the two products without

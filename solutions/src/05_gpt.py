@@ -2,7 +2,7 @@
 # # Exercises 05: GPT
 #
 # You assemble GPT-2, mend a broken one, give it its first weights, and say what each size costs.
-# About two hours, after lesson 05.
+# An hour and three quarters, after lesson 05.
 #
 # Write in the cells that say so, then run the check below each. It runs your code on several
 # inputs and says what is wrong, if anything is. Stuck? Each exercise has three hints, and every
@@ -40,12 +40,12 @@ tiny = GPTConfig(vocab_size=6, block_size=8, n_layer=2, n_head=2, n_embd=4)
 #
 # | name | what |
 # | --- | --- |
-# | `wte`, `wpe` | a row of C for each of the `vocab_size` ids, or `block_size` places |
+# | `wte`, `wpe` | a row of C for each of the `vocab_size` ids, or `block_size` positions |
 # | `h` | an `nn.ModuleList` of `n_layer` blocks, `Block(config)` |
 # | `ln_f` | an `nn.LayerNorm` as it comes; without bias if `config.bias` is False |
 #
-# - The stream starts as token row plus place row, counted from 0. Dropout of `config.dropout` acts
-#   on that sum, in training only; a module for it may have any name.
+# - The stream starts as token row plus position row, counted from 0. Dropout of `config.dropout`
+#   acts on that sum, in training only; a module for it may have any name.
 # - Then the blocks, `ln_f`, and the head: `lm_head`, linear, without bias.
 # - The head is **tied**: `lm_head.weight` *is* the parameter `transformer.wte.weight`.
 # - Keep the configuration as `self.config`.
@@ -77,8 +77,8 @@ class GPT(nn.Module):
 
     def forward(self, idx):
         ### BEGIN SOLUTION
-        places = torch.arange(idx.size(1), device=idx.device)
-        x = self.transformer.wte(idx) + self.transformer.wpe(places)  # (B, T, C)
+        positions = torch.arange(idx.size(1), device=idx.device)
+        x = self.transformer.wte(idx) + self.transformer.wpe(positions)  # (B, T, C)
         x = self.transformer.drop(x)
         for block in self.transformer.h:
             x = block(x)
@@ -94,7 +94,7 @@ check("GPT", GPT)
 #
 # Someone took the package's GPT and put its parts together anew. Its shapes are right, and on one
 # short text nothing looks strange. But it has **three mistakes**: one in its layers, one in its
-# places, one in its head.
+# positions, one in its head.
 #
 # Find them with experiments rather than by staring. Three that help: give it several texts at
 # once; change one layer's weights and look at the other layers; count its parameters.
@@ -115,8 +115,8 @@ check("GPT", GPT)
 #         self.lm_head.weight = nn.Parameter(table)
 #
 #     def forward(self, idx):
-#         places = torch.arange(len(idx))
-#         stream = self.transformer.wte(idx) + self.transformer.wpe(places)
+#         positions = torch.arange(len(idx))
+#         stream = self.transformer.wte(idx) + self.transformer.wpe(positions)
 #         stream = self.transformer.drop(stream)
 #         for layer in self.transformer.h:
 #             stream = layer(stream)
@@ -133,9 +133,9 @@ class MendedGPT(PackageGPT):
         self.lm_head.weight = self.transformer.wte.weight
 
     def forward(self, idx):
-        # One place for each word, not for each text: with one text, all words stood at place 0.
-        places = torch.arange(idx.shape[1])
-        stream = self.transformer.wte(idx) + self.transformer.wpe(places)
+        # One position for each word, not for each text: with one text, all stood at position 0.
+        positions = torch.arange(idx.shape[1])
+        stream = self.transformer.wte(idx) + self.transformer.wpe(positions)
         stream = self.transformer.drop(stream)
         for layer in self.transformer.h:
             stream = layer(stream)
@@ -153,11 +153,15 @@ check("MendedGPT", MendedGPT)
 # In GPT-2 one matrix serves twice: its rows are the token vectors, and the head scores each
 # possible next word by the dot product with its row. Explain in five to ten sentences:
 #
-# - what tying saves, in numbers, for the smallest GPT-2 (V = 50,257, C = 768);
+# - what tying saves, in numbers and as a share of the model, for the smallest GPT-2 (V = 50,257,
+#   C = 768; one point);
 # - why it makes *sense* that the vector of a word and the vector that the head compares with are
-#   the same;
-# - what it means for the gradient of that matrix;
-# - how you would find out that somebody's model is *not* tied, although all its logits are right.
+#   the same (one point);
+# - what it means for the gradient of that matrix (one point);
+# - how you would find out that somebody's model is *not* tied, although all its logits are right
+#   (one point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="why_tied"
 # ### BEGIN SOLUTION
@@ -166,16 +170,22 @@ check("MendedGPT", MendedGPT)
 # %% [markdown] exercise="first_loss"
 # ## The first loss
 #
-# A GPT with GPT-2's vocabulary of 50,257 tokens knows nothing yet: take it that it gives *every*
-# token exactly the same probability. What is its loss, in nats? The loss is the mean surprise, and
-# surprise is minus the natural logarithm of the probability.
+# A new GPT-2 knows nothing, but its logits are not all equal. Take it that each is drawn by itself
+# from a normal distribution of mean 0 and variance $s^2 = 0.31$. (A stream of 768 channels of
+# variance 1, times weights of spread 0.02: $768 \cdot 0.02^2$.) What is its mean loss over very
+# many positions, in nats? The vocabulary has V = 50,257 tokens.
 #
-# Give two decimals. With a vocabulary of four tokens the answer would be `1.39`.
+# The loss at one position is $-\ln\,(e^{l_y} / \sum_j e^{l_j})$, and the right token y is one like
+# any other. The mean of $e^l$, for such an $l$, is $e^{s^2/2}$; with so many tokens you may take V
+# times the mean for the sum.
+#
+# Give two decimals. With V = 1,024 and $s^2 = 0.08$ the answer would be `6.97`.
 
 # %% solution="first_loss"
 first_loss = None
 ### BEGIN SOLUTION
-first_loss = math.log(50257)  # 10.82
+# -l is 0 on average, and the sum is V times e^(s²/2).
+first_loss = math.log(50257) + 0.31 / 2  # 10.98
 ### END SOLUTION
 
 # %% check="first_loss"

@@ -80,7 +80,7 @@ check("guessing_loss", guessing_loss)
 # ## One step of AdamW
 #
 # Write `adamw_step(w, g, m, v, n, lr, weight_decay, betas=(0.9, 0.99), eps=1e-8)`. It returns the
-# new weights and the new averages, `(w, m, v)`.
+# new weights and the new averages, `(w, m, v)`. In the lesson this was `adamw`.
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2$$
 #
@@ -225,7 +225,8 @@ check("train_step", train_step)
 # %% [markdown] exercise="evaluate"
 # ## The loss on held-out text
 #
-# Write `evaluate(model, batches)`: the mean loss in nats per **token**, a float.
+# Write `evaluate(model, batches)`: the mean loss in nats per **token**, a float. In the lesson the
+# package's `evaluate` did it. The mean is the nats of all tokens, divided by their number.
 #
 # - `batches` is a list of `(x, y)`, each `(B, T)` int64. B and T may differ from one to the next,
 #   and every token counts once: a small batch counts less than a large one.
@@ -316,7 +317,8 @@ check("resume_training", resume_training)
 # ## How long is a run?
 #
 # Write `plan_run(*, corpus_tokens, epochs, batch_size, block_size, accumulation_steps)`. All five
-# are whole numbers of at least 1. It returns a tuple of three whole numbers:
+# are whole numbers of at least 1. (The lesson planned no run; an *epoch* is one reading of the
+# whole text.) It returns a tuple of three whole numbers:
 #
 # 1. the tokens that one update reads: `accumulation_steps` micro-batches, each of `batch_size`
 #    windows, each of `block_size` tokens;

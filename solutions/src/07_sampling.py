@@ -88,9 +88,9 @@ check("top_k_filter", top_k_filter)
 #
 # - Probabilities are the softmax of the row, with a sum of 1. The token that crosses p **stays**,
 #   so at least one always does.
-# - At p = 1 **everything** stays. That is a case of its own: in float32 the sum of the likeliest
-#   is rounded to 1 (or past it) before the last token, or never gets there. For every other p no
-#   sum comes so near that rounding decides.
+# - At p = 1 **everything** stays. That is a case of its own: the sum of the likeliest is rounded
+#   to 1 (or past it) before the last token, or never gets there, in float64 as well. For every
+#   other p no sum comes so near that rounding decides.
 # - Logits that stay are unchanged, each at its place. No two that matter are equal.
 # - `logits` may be transposed, and stays as it is. Gradients flow to what is kept.
 #
@@ -184,7 +184,7 @@ check("sample_next_token", sample_next_token)
 #
 # $$H = -\sum_i p_i \ln p_i$$
 #
-# Write `entropy(logits)`, in nats.
+# Write `entropy(logits)`, in nats. The lesson does not build it: this formula is all you need.
 #
 # | | |
 # | --- | --- |

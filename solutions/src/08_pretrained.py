@@ -33,7 +33,7 @@ from minigpt.course import check, my_parts, part
 # hold notes; it may end in spaces.
 #
 # Return the tensor `name` in its shape. Every tensor here is `F32`: float32, 4 bytes a number,
-# lowest byte first. A shape `[]` is a single number.
+# lowest byte first. A shape `[]` is a single number. (In the lesson it took the path of the file.)
 #
 # With a header of 64 bytes and `"data_offsets": [0, 8]`, the numbers are bytes 72 to 79. If those
 # are `[0, 0, 128, 63, 0, 0, 0, 64]` and the shape is `[2]`, the result is `tensor([1., 2.])`.
@@ -174,6 +174,8 @@ check("load_weights", load_weights)
 #   value that the reference gives there. More than `tolerance` is different.
 # - Leave no hook behind in either model.
 #
+# In the lesson this was `first_divergence`, and `differences` did most of its work.
+#
 # If two models differ in `transformer.wpe` only, layers behind it differ as well; the answer is
 # `"transformer.wpe"`.
 
@@ -216,9 +218,11 @@ check("first_difference", first_difference)
 # A friend loads GPT-2's weights into a model of their own. It writes fluent English. "So it
 # works!" Answer in five to ten sentences:
 #
-# - Name two mistakes after which a model still writes fluently, and say why it can.
-# - What would you compare, with what, and to how many digits?
-# - The logits differ. How do you find the place, and why not by reading the loss?
+# - Name two mistakes after which a model still writes fluently, and say why it can (two points).
+# - What would you compare, with what, and to how many digits (one point)?
+# - The logits differ. How do you find the place, and why not by reading the loss (one point)?
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
 
 # %% [markdown] written="why_no_proof"
 # ### BEGIN SOLUTION

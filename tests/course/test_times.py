@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.course.lessons import all_exercises
+
 ROOT = Path(__file__).parents[2]
 HOURS = {"an": 1, "one": 1, "two": 2, "three": 3}
 PARTS = {"": 0, "a quarter": 15, "a half": 30, "three quarters": 45}
@@ -39,6 +41,15 @@ def total(folder):
 )
 def test_a_time_is_read(opening, wanted):
     assert minutes(opening) == wanted
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "solutions/src").glob("0*.py")), ids=lambda p: p.stem
+)
+def test_an_opening_has_the_sum_of_its_exercises(path):
+    parts = sum(e.minutes for e in all_exercises().values() if e.lesson == path.stem)
+    told = minutes(path.read_text(encoding="utf-8")[:900])
+    assert abs(told - parts) <= 0.1 * parts, (told, parts)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,16 @@ from minigpt.course.checking.plain_data import plain
 from minigpt.course.checking.recognising import recognise_all
 from minigpt.course.checking.remarking import Remark, remarks_on
 from minigpt.course.checking.running import run
-from minigpt.course.checking.seeing import Outcome, TooLong, fresh_torch, see
+from minigpt.course.checking.seeing import CalledCheck, Outcome, TooLong, fresh_torch, see
 from minigpt.course.exercise import Exercise
 from minigpt.course.exercise.calls.functions import INPUTS
 from minigpt.course.lessons import find
 
 UNWRITTEN = "Not written yet."
+CALLS_CHECK = (
+    "Your code calls the course's `check`, which runs answers and is no part of one. If you mean "
+    "a function of your own, give it another name and define it beside your answer."
+)
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ def _problem(exercise: Exercise, outcome: Outcome, right: Outcome) -> str | None
     if error := outcome.get("error"):
         if error["type"] == TooLong.__name__:
             return f"Stopped: {error['message']}. Is there a loop that never ends?"
+        if error["type"] == CalledCheck.__name__:
+            return CALLS_CHECK
         if error["type"] == "Crash":
             return f"Your code cannot be checked: {error['message']}."
         return f"It raised {error['type']}: {error['message'] or '(no message)'}"

@@ -14,6 +14,7 @@ import site
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,23 @@ OURS = str(PACKAGE) + os.sep
 PLACES = ("stdlib", "purelib", "platlib")
 LIBRARIES = tuple({*map(sysconfig.get_path, PLACES), site.getusersitepackages()})
 
+_running = ContextVar("_running", default=False)  # is this code inside an answer that is checked?
+
 Outcome = dict[str, Any]  # {"seen": {...}, perhaps "beside"} or {"error": {...}}, plain data
 
 
 class TooLong(BaseException):
     """Raised inside learner's code that runs too long. No `except Exception` catches it."""
+
+
+class CalledCheck(BaseException):
+    """Raised where learner's code calls check() while it is checked; no known mistake does."""
+
+
+def refuse_inside() -> None:
+    """Raise CalledCheck if the caller was called by an answer that is being checked."""
+    if _running.get():
+        raise CalledCheck
 
 
 @contextlib.contextmanager
@@ -94,12 +107,15 @@ def describe_error(error: BaseException) -> dict[str, Any]:
 def see(call: Callable, obj: Any, case: dict) -> Outcome:
     """Run one case in this process, with torch as it is after a fresh start."""
     with fresh_torch():
+        outside = _running.set(True)
         try:
             seen = call(obj, case)
             beside = {BESIDE: seen.pop(BESIDE)} if BESIDE in seen else {}
             return {"seen": {name: plain(value) for name, value in seen.items()}, **beside}
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TooLong
             return {"error": describe_error(error)}
+        finally:
+            _running.reset(outside)
 
 
 def stopped(outcome: Outcome) -> bool:

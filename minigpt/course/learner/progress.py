@@ -81,7 +81,8 @@ class Progress:
         count = sum(s.state != "written" for s in self.standings)
         earned, possible = self.points()
         hints = sum(s.hints for s in self.standings if s.state != "written")
-        text = f"{done} of {count} exercises passed, {earned} of {possible} points, hints: {hints}."
+        told = f"{done} of {count} exercises passed, {earned} of {possible} points, hints: {hints}."
+        text = f"{told} {len(self.standings) - count} more are answered in words."
         if self.next is None:
             return f"{text} All done: the GPT is yours."
         return f"{text} Next: {self.next.name} in exercises/{self.next.lesson}.ipynb."

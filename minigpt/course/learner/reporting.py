@@ -9,6 +9,7 @@ from typing import Any
 
 from minigpt.course.checking.diagnosing import Diagnosis, diagnose
 from minigpt.course.checking.remarking import BORROWED
+from minigpt.course.checking.seeing import refuse_inside
 from minigpt.course.learner.home import home, record
 from minigpt.course.learner.keeping import keep
 from minigpt.course.learner.sources import CannotKeep
@@ -35,6 +36,7 @@ def check(name: str, obj: Any = IN_THE_NOTEBOOK) -> None:
     part of your own GPT, in mygpt/. What happened is remembered there. Raises AssertionError for a
     wrong answer, ValueError for a name that no exercise has, or an answer that is not there yet.
     """
+    refuse_inside()
     if obj is IN_THE_NOTEBOOK:
         obj = _answer_in_notebook(name)
     diagnosis = diagnose(name, obj)

@@ -15,7 +15,7 @@ import torch
 
 from minigpt.course.checking import running
 from minigpt.course.checking.comparing import describe_difference
-from minigpt.course.checking.diagnosing import UNWRITTEN, diagnose
+from minigpt.course.checking.diagnosing import CALLS_CHECK, UNWRITTEN, diagnose
 from minigpt.course.checking.fork import run_in_fork
 from minigpt.course.checking.thread import run_in_thread
 from minigpt.course.exercise.calls.functions import call_function
@@ -105,6 +105,23 @@ def test_a_known_wrong_answer_is_explained():
     diagnosis = diagnose("causal_mask", lambda T: ~right_mask(T))
     assert diagnosis.misconception
     assert diagnosis.explanation in diagnosis.message
+
+
+@pytest.mark.parametrize("gpu", [False, True], ids=["forked", "in a thread"])
+def test_an_answer_that_calls_check_is_told_so_and_nothing_else(gpu, monkeypatch):
+    def load_weights(model, tensors):
+        check(model, tensors)  # a helper of the learner's own, in another notebook
+
+    def causal_mask(T):
+        check("causal_mask", right_mask)
+        return right_mask(T)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    for answer in (load_weights, causal_mask):
+        diagnosis = diagnose(answer.__name__, answer)
+        assert diagnosis.difference == CALLS_CHECK and diagnosis.explanation is None
+        assert diagnosis.line["text"].startswith("check(")
+    check("causal_mask", right_mask)  # and afterwards it runs as before
 
 
 def test_an_unknown_exercise_names_those_that_come_near():

@@ -32,6 +32,9 @@ def test_nothing_done_yet():
     assert progress.points()[0] == 0
     assert progress.next.name == "count_pairs"
     assert "Next: count_pairs in exercises/01_tokenizer.ipynb" in progress.summary()
+    written = sum(e.kind == "written" for e in all_exercises().values())
+    assert f"0 of {len(all_exercises()) - written} exercises passed" in progress.summary()
+    assert f"{written} more are answered in words." in progress.summary()
 
 
 def test_tries_points_and_what_comes_next():

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import re
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from minigpt.course.exercise import KINDS
 from minigpt.course.lessons import all_exercises
 
 ROOT = Path(__file__).parents[3]
+NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 SEEDS = range(20)
 EXERCISES = all_exercises()
 MARKED = {name: e for name, e in EXERCISES.items() if e.marking}
@@ -92,7 +94,9 @@ def problems(exercise, obj, cases) -> list:
 
 
 def test_there_are_as_many_as_promised():
-    assert len(EXERCISES) >= 34
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert f"exercises, {len(EXERCISES)} in all" in readme
+    assert f"and {NUMBERS[len(MARKED)]} to answer in words" in readme
     assert sum(len(e.misconceptions) for e in EXERCISES.values()) >= 100
     assert {e.kind for e in EXERCISES.values()} == set(KINDS)
     assert sorted(p.stem for p in (ROOT / "solutions" / "src").glob("*.py")) == LESSONS
@@ -120,6 +124,21 @@ def test_an_answer_in_words_can_be_marked_by_someone_alone(name):
     assert sum(points for points, _ in told.checklist) == MARKED[name].points
     assert len(told.checklist) >= 3 and told.weak_points < MARKED[name].points / 2
     assert min(len(text.split()) for text in (told.weak, told.lacks, told.good)) > 25
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_an_answer_in_words_is_asked_as_it_is_marked(name):
+    """A good answer keeps to the sentences asked for; the points told make up the exercise's."""
+    exercise = MARKED[name]
+    source = (ROOT / "solutions" / "src" / f"{exercise.lesson}.py").read_text(encoding="utf-8")
+    asked = source.split(f'exercise="{name}"')[1].split("# %%")[0].replace("\n#", "")
+    asked = re.sub(r"\s+", " ", asked)
+    fewest, most = map(NUMBERS.index, re.search(r"in (\w+) to (\w+) sentences", asked).groups())
+    good = exercise.marking.good
+    assert fewest <= len(re.findall(r"[.?!](?=\s|$)", good)) <= most, good
+    told = re.findall(r"\b(half a|one|two) points?\b", asked)
+    assert sum({"half a": 0.5, "one": 1, "two": 2}[points] for points in told) == exercise.points
+    assert "mark it yourself" in asked
 
 
 @pytest.mark.parametrize("name", CHECKED)

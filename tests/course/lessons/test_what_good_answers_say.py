@@ -1,13 +1,14 @@
 """What a good answer in words claims about a model is measured here."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from minigpt import from_pretrained, generate
+from minigpt import GPT, from_pretrained, generate
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,16 @@ def test_a_square_matrix_on_its_side_hurts_early_and_hardly_late(told):
     gap, agrees, text = compared(told, on_its_side(last))
     assert gap > 0.1 and agrees > 0.9 and "Every night" in text
     assert compared(told, on_its_side(0))[1] < 0.6
+
+
+def test_with_half_as_many_heads_the_storyteller_still_tells_a_story(told):
+    model, tokenizer, story = told
+    other = GPT(replace(model.config, n_head=model.config.n_head // 2)).eval()
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        agrees = (other(story).argmax(dim=-1) == model(story).argmax(dim=-1)).float().mean()
+    text = tokenizer.decode(generate(other, story[:, :5], 60, temperature=0)[0, 1:].tolist())
+    assert 0.8 < agrees < 1 and "Every night" in text, (agrees, text)
 
 
 def test_exact_gelu_changes_the_fourth_digit(told, monkeypatch):

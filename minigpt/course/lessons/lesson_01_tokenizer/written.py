@@ -12,7 +12,8 @@ WHY_BYTES = Marking(
         (
             0.5,
             "Characters: there are far too many (over a million code points), so the table is "
-            "huge, and most of its rows are never trained.",
+            "huge, and most of its rows are never trained. Half for the size alone; nothing for "
+            "length (bytes are longer still).",
         ),
         (
             1,
@@ -29,8 +30,7 @@ WHY_BYTES = Marking(
     weak=(
         "GPT-2 starts with the 256 bytes because a computer stores everything as bytes, so the "
         "model can read any file. With words the vocabulary would be much too large. Characters "
-        "would be possible, but bytes are more efficient, since there are only 256 of them. Then "
-        "the merges make the text shorter."
+        "would be possible, but texts would get too long. Then the merges make the text shorter."
     ),
     weak_points=1,
     lacks=(
@@ -38,7 +38,7 @@ WHY_BYTES = Marking(
         "character into bytes. Half for the last point: merges shorten, but that bytes alone make "
         "a text long is not said, nor for which texts merges fail. Nothing for words: the trouble "
         "is not the size of the list but the word that is not in it. Nothing for characters: "
-        '"more efficient" gives no reason, and in length it is wrong.'
+        "length speaks for them, as bytes make a text longer still."
     ),
     good=(
         "With one id for each word, a word that was not in the training text has no id, and what "

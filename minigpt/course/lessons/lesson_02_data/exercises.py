@@ -14,10 +14,11 @@ from minigpt.data import get_batch
 EXERCISES = (
     function(
         "embed",
-        "Tokens and places become vectors",
+        "Tokens and positions become vectors",
         Worth(points=3, difficulty=2, importance=5, minutes=8),
         (
-            "Which table is asked by the id, which by the place? Does the place depend on the row?",
+            "Which table is asked by the id, which by the position? Does the position depend on "
+            "the row?",
             "idx (B, T) picks rows of wte: (B, T, C). The first T rows of wpe are (T, C). Added, "
             "the second is the same for every row of the batch: (B, T, C).",
             "Look up all ids in wte at once. Take the rows 0 to T - 1 of wpe. Add: broadcasting "
@@ -29,7 +30,7 @@ EXERCISES = (
     ),
     function(
         "sinusoidal_positions",
-        "Waves for places",
+        "Waves for positions",
         Worth(points=4, difficulty=3, importance=3, minutes=12),
         (
             "Which columns share one angle? How many different angles does a position have?",

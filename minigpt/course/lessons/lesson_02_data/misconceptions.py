@@ -30,8 +30,8 @@ EMBED = {
         lambda idx, wte, wpe: wte[idx],
     ),
     "one-position-for-all": (
-        "You add the same row of wpe at every place. Then the model cannot tell places apart: "
-        "place t gets row t.",
+        "You add the same row of wpe at every position. Then the model cannot tell positions "
+        "apart: position t gets row t.",
         lambda idx, wte, wpe: wte[idx] + wpe[0],
     ),
     "position-by-id": (
@@ -58,13 +58,13 @@ EMBED = {
         lambda idx, wte, wpe: wte[idx] + wpe[(torch.arange(idx.shape[-1]) + 1) % len(wpe)],
     ),
     "last-rows-of-wpe": (
-        "You take the last rows of wpe. A text of T tokens starts at place 0, so it uses the first "
-        "T rows, however many there are.",
+        "You take the last rows of wpe. A text of T tokens starts at position 0, so it uses the "
+        "first T rows, however many there are.",
         lambda idx, wte, wpe: wte[idx] + wpe[len(wpe) - idx.shape[-1] :],
     ),
     "positions-run-on": (
         "Your positions run on from one row of the batch into the next. Each row is a text of its "
-        "own and starts at place 0 again.",
+        "own and starts at position 0 again.",
         rows_of_flat,
     ),
     "times-root-c": (
@@ -576,8 +576,8 @@ def plainly(logits, y, **options):
 
 BATCH_LOSS = {
     "untouched": (
-        "Not written yet: this is still the broken version. Take x of two rows and three places, "
-        "and write down which target each place of x is compared with.",
+        "Not written yet: this is still the broken version. Take x of two rows and three "
+        "positions, and write down which target each position of x is compared with.",
         lambda table, x, y: mixed(table[x][:, :-1], y[:, 1:]),
     ),
     "still-shifted-twice": (

@@ -15,7 +15,8 @@ BELOW_THE_FLOOR = Marking(
             "Two different mistakes that lower the loss below the floor, such as: targets not "
             "shifted, or a model that sees the token it is to predict; stories of the training "
             "among the held-out ones; filling counted in the mean; loss per character or in "
-            "another unit, told as nats per token. Half for one.",
+            "another unit, told as nats per token. The first and the second count as two if each "
+            "has its own test. Half for one.",
         ),
         (
             1,
@@ -40,13 +41,10 @@ BELOW_THE_FLOOR = Marking(
     good=(
         "The floor is what the teller's own choices cost: a model that knows the grammar by heart "
         "still cannot foresee a fair choice, so on average over new stories it pays at least 0.47 "
-        "nats per token. Over a thousand stories luck is far too small to explain 0.30. So the "
+        "nats per token. On a few stories luck can help, but over many it averages out. So the "
         "number is wrong, or the stories are not new.\n\n"
-        "One mistake: the targets are not shifted, or the model sees what it is to predict. Look "
-        "at one batch, whether y is x one to the right; and let the model write: it will repeat "
-        "itself. Another: the held-out stories were also in the training set, so they are known by "
-        "heart. Measure the loss on stories of a fresh seed. A third: the mean is taken over the "
-        "filling as well, at which the model is always right. Count the targets that were graded: "
-        "they must be the stories' tokens, end marks included."
+        "One mistake: the model sees the token that it is to predict. Change a later token: no "
+        "earlier prediction may move. Another: the held-out stories were also in the training set, "
+        "so they are known by heart. Measure the loss on stories of a fresh seed."
     ),
 )

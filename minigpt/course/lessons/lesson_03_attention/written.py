@@ -43,8 +43,8 @@ WHY_SCALE = Marking(
     good=(
         "A dot product of query and key is a sum of hs products. If the numbers in both have "
         "variance 1 and are independent, each product has variance 1, so the sum has variance hs: "
-        "its standard deviation, the typical size of a score, grows like √hs. With hs = 64 that "
-        "is 8.\n\n"
+        "its standard deviation, the typical size of a score, grows like √hs, to 8 for "
+        "hs = 64.\n\n"
         "The softmax turns differences of scores into ratios of weights. With differences of 8 "
         "the larger weight is 3,000 times the smaller: nearly all goes to one word, although the "
         "head has learned nothing yet. When a score moves, its weight w moves with slope w(1 - w), "

@@ -27,8 +27,8 @@ EXERCISES = (
             "build: transformer = a module dictionary of wte (V rows), wpe (block_size rows), "
             "drop, h (a module list of n_layer new blocks), ln_f; lm_head without bias; then let "
             "lm_head's weight BE the weight of wte\n"
-            "run: x = row of each id + row of each place; x = drop of x; for each block: x = block "
-            "of x; return head of (ln_f of x)",
+            "run: x = row of each id + row of each position; x = drop of x; for each block: x = "
+            "block of x; return head of (ln_f of x)",
         ),
         draw=cases.draw_gpt,
         call=call_gpt,
@@ -41,13 +41,14 @@ EXERCISES = (
         Worth(points=5, difficulty=3, importance=3, minutes=15),
         (
             "Nothing here raises an error on one text. Which lines would still look right if you "
-            "read only the shapes? There is one mistake in the layers, one in the places, one in "
-            "the head.",
-            "Print model.transformer.h[0] is model.transformer.h[1]. Print the shape of the places "
-            "for idx of shape (2, 5). Print the number of parameters, and compare with "
+            "read only the shapes? There is one mistake in the layers, one in the positions, one "
+            "in the head.",
+            "Print model.transformer.h[0] is model.transformer.h[1]. Print the shape of the "
+            "positions for idx of shape (2, 5). Print the number of parameters, and compare with "
             "count_parameters.",
             "layers: build a new block n_layer times instead of repeating one\n"
-            "places: count from 0 to T - 1; T is the second size of idx, the first is the batch\n"
+            "positions: count from 0 to T - 1; T is the second size of idx, the first is the "
+            "batch\n"
             "head: let it have the very parameter of wte, not a copy of its numbers",
         ),
         draw=cases.draw_gpt,
@@ -64,18 +65,18 @@ EXERCISES = (
     number(
         "first_loss",
         "The first loss",
-        Worth(points=2, difficulty=1, importance=4, minutes=4),
+        Worth(points=2, difficulty=2, importance=4, minutes=5),
         (
-            "Which probability does each token get? How surprised are you by something that "
-            "likely?",
-            "With 4 tokens each gets 1/4, and the surprise is -ln(1/4) = ln 4 = 1.39 nats. The "
-            "mean of equal surprises is that surprise.",
-            "probability = 1 / size of the vocabulary; loss = minus the natural logarithm of it",
+            "The logarithm of a quotient is a difference. What is the mean of each of its two "
+            "parts?",
+            "With V = 1,024 and s² = 0.08: the right token's logit is 0 on average, the sum is "
+            "1,024 times e^0.04, and its logarithm is 6.93 + 0.04 = 6.97.",
+            "loss = the natural logarithm of V, plus half the variance",
         ),
-        answer=math.log(50257),
+        answer=math.log(50257) + 0.31 / 2,
         within=0.005,
         wrong=wrong_accounts.FIRST_LOSS,
-        case="GPT-2's vocabulary, all tokens equally likely",
+        case="GPT-2's vocabulary, logits of variance 0.31",
     ),
     function(
         "init_weights",

@@ -34,7 +34,7 @@ COUNT_PARAMETERS = {
         partial(parameters, tables=2),
     ),
     "positions-forgotten": (
-        "The place table is missing: one row of C numbers for each of the block_size places.",
+        "The position table is missing: one row of C numbers for each of the block_size positions.",
         partial(parameters, places=False),
     ),
     "final-norm-forgotten": (
@@ -249,62 +249,77 @@ FLOPS_PER_TOKEN = {
         lambda config, T: flops_per_token(config, T, attention=4 * config.n_head),
     ),
     "two-per-parameter": (
-        "You take 2 FLOPs for every parameter: a good rule of thumb. Exactly, the place table, the "
-        "biases and the LayerNorms do not count, and attention comes on top.",
+        "You take 2 FLOPs for every parameter: a good rule of thumb. Exactly, the position table, "
+        "the biases and the LayerNorms do not count, and attention comes on top.",
         lambda config, T: 2 * parameters(config),
     ),
 }
 FLOPS_PER_TOKEN |= in_pairs(FLOPS_PER_TOKEN)
 
 
+LIFT = 0.31 / 2  # what the spread of the logits adds to ln V, in nats
+RIGHT = math.log(50257) + LIFT
 FIRST_LOSS = {
+    "all-equal": (
+        "That is ln V, the loss if all logits are equal. These are not: the mean of e^l is above "
+        "1, and so the sum is more than V.",
+        math.log(50257),
+    ),
+    "all-equal, 10.83": (
+        "That is ln V, rounded up: the loss if all logits are equal. These are not: the mean of "
+        "e^l is above 1, and so the sum is more than V.",
+        10.833,
+    ),
+    "not-halved": (
+        "You added s² to ln V. The mean of e^l is e^(s²/2): only half the variance counts.",
+        math.log(50257) + 0.31,
+    ),
+    "spread-for-variance": (
+        "You took s, the root of the variance. 0.31 is the variance already.",
+        math.log(50257) + math.sqrt(0.31),
+    ),
+    "spread-halved": (
+        "You took half of s, the root of the variance. 0.31 is the variance already.",
+        math.log(50257) + math.sqrt(0.31) / 2,
+    ),
+    "variance-squared": (
+        "You squared 0.31, but it is s² already: the variance, not the spread.",
+        math.log(50257) + 0.31**2 / 2,
+    ),
+    "below-guessing": (
+        "Yours is below ln V, as if the spread helped. The right token has a logit of 0 on "
+        "average, and all the others make the sum larger: the loss goes up.",
+        math.log(50257) - LIFT,
+    ),
+    "lift-alone": (
+        "That is what the spread adds. ln V, the loss of equal logits, comes first.",
+        LIFT,
+    ),
     "bits": (
         "That is the surprise in bits, the logarithm to base 2. A nat belongs to base e.",
-        math.log2(50257),
+        RIGHT / math.log(2),
+    ),
+    "bits-and-nats": (
+        "You took ln V to base 2 and added nats. Nats come from the natural logarithm, to base e.",
+        math.log2(50257) + LIFT,
     ),
     "decimal": (
         "You took the logarithm to base 10. Nats come from the natural logarithm, to base e.",
-        math.log10(50257),
-    ),
-    "probability": (
-        "That is the probability of a token, not the surprise: take minus its logarithm.",
-        1 / 50257,
-    ),
-    "vocabulary": (
-        "That is the size of the vocabulary. It goes into the answer; the loss is a logarithm.",
-        50257,
+        math.log10(50257) + LIFT,
     ),
     "sign": (
         "A surprise is never negative: the probability is below 1, its logarithm below 0, and the "
         "loss is minus that.",
-        -math.log(50257),
+        -RIGHT,
+    ),
+    "sum": (
+        "That is the sum of e^l. The loss has its logarithm.",
+        50257 * math.exp(LIFT),
     ),
     "storyteller": (
-        "That is right for the storyteller's 1,024 tokens. GPT-2 has 50,257.",
-        math.log(1024),
+        "That would be right for the storyteller's 1,024 tokens. GPT-2 has 50,257.",
+        math.log(1024) + LIFT,
     ),
-    "rounded-up": ("Nearly: 10.8249 and more is 10.82 with two decimals.", 10.83),
-    **{
-        name: (
-            "That is what a new GPT-2 really shows: its logits are not quite equal, which lifts "
-            "the loss. The question is about exactly equal ones.",
-            lifted,
-        )
-        for name, lifted in {
-            "with-the-lift": math.log(50257) + 768 * 0.02**2 / 2,  # 10.98
-            "with-the-lift, 10.97": 10.97,
-            "with-the-lift, 10.96": 10.96,
-            "with-the-lift, 10.99": 10.99,
-            "with-the-lift, 11": 11.0,
-        }.items()
-    },
-    "merges-only": (
-        "You counted the 50,000 merges. The vocabulary has the 256 bytes and the mark besides.",
-        math.log(50000),
-    ),
-    "context": (
-        "You took the logarithm of the context, 1,024 words. One of the *vocabulary* comes next.",
-        math.log(1024),
-        "storyteller",
-    ),
+    "rounded-down": ("Nearly: 10.9799 is 10.98 with two decimals.", 10.97),
+    "one-decimal": ("Nearly, but rounded too far: two decimals are asked for.", 11.0),
 }

@@ -137,28 +137,28 @@ class BlocksApart(Assembled):
 
 GPT_WRONG = {
     "positions-missing": (
-        "Your model knows which words there are, but not in which order: the place table wpe is "
+        "Your model knows which words there are, but not in which order: the position table wpe is "
         "never added. Look at what goes into the first block.",
         changed(Assembled, embed=lambda self, idx: self.transformer.wte(idx)),
     ),
     "same-position": (
-        "Every word gets the same row of wpe, so all words stand at one place. Each place t needs "
-        "its own row.",
+        "Every word gets the same row of wpe, so all words stand at one position. Each position t "
+        "needs its own row.",
         changed(Assembled, places=lambda self, idx: torch.zeros(idx.size(1), dtype=torch.long)),
     ),
     "places-from-one": (
-        "Your places begin at 1, so every word takes its neighbour's row of wpe, and a text of "
-        "full length falls off the table. The first word stands at place 0.",
+        "Your positions begin at 1, so every word takes its neighbour's row of wpe, and a text of "
+        "full length falls off the table. The first word stands at position 0.",
         changed(Assembled, places=lambda self, idx: torch.arange(1, idx.size(1) + 1)),
     ),
     "places-from-batch": (
-        "You count the places along the batch: as many as there are texts. With one text every "
-        "word stands at place 0; with several it works only when they are as many as the words.",
+        "You count the positions along the batch: as many as there are texts. With one text every "
+        "word stands at position 0; with several it works only when they are as many as the words.",
         changed(Assembled, places=lambda self, idx: torch.arange(idx.size(0))),
     ),
     "scaled-embeddings": (
         "Your token vectors are multiplied by the root of the width. The first Transformer did "
-        "that; GPT-2 does not. Here the word shouts down its place.",
+        "that; GPT-2 does not. Here the word shouts down its position.",
         ScaledEmbeddings,
     ),
     "head-not-tied": (
@@ -192,7 +192,7 @@ GPT_WRONG = {
         changed(Assembled, drop=lambda self, x: F.dropout(x, self.config.dropout)),
     ),
     "dropout-before-positions": (
-        "Only the token vectors are dropped, and the places are added afterwards. Dropout comes "
+        "Only the token vectors are dropped, and the positions are added afterwards. Dropout comes "
         "after both are added.",
         DropoutOnTokens,
     ),
@@ -229,12 +229,12 @@ GPT_WRONG = {
         PartsOutside,
     ),
     "no-place-table": (
-        "There is no wpe. GPT-2 learns a row for each of the block_size places; without it no word "
-        "knows where it stands.",
+        "There is no wpe. GPT-2 learns a row for each of the block_size positions; without it no "
+        "word knows where it stands.",
         NoPlaces,
     ),
     "ids-as-places": (
-        "You look up the ids in wpe, too. A place is where a word stands, 0 to T - 1, whatever "
+        "You look up the ids in wpe, too. A position is where a word stands, 0 to T - 1, whatever "
         "word it is.",
         changed(Assembled, places=lambda self, idx: idx),
     ),
@@ -318,7 +318,7 @@ def left(*bugs: str) -> type[BrokenGPT]:
 
 BUGS_LEFT = {
     "shared": "Change the weights of one layer and look at the others. How many blocks were built?",
-    "batch_places": "Give it two texts of seven words, then seven texts of two. How many places "
+    "batch_places": "Give it two texts of seven words, then seven texts of two. How many positions "
     "does a text have?",
     "copied_head": "Count the parameters, or train one step: do the head and the token table stay "
     "equal?",

@@ -157,8 +157,8 @@ START_WRONG = {
         pytorchs_own,
     ),
     "places-half-as-wide": (
-        "Your place table starts at 0.01, as in OpenAI's own code. In this exercise it starts at "
-        "0.02, like the other tables.",
+        "Your position table starts at 0.01, as in OpenAI's own code. In this exercise it starts "
+        "at 0.02, like the other tables.",
         starter(place=spread(0.01)),
     ),
     "norms-random": (

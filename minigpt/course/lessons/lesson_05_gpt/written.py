@@ -6,8 +6,9 @@ WHY_TIED = Marking(
     checklist=(
         (
             1,
-            "What it saves: V times C = 50,257 · 768 = 38.6 million parameters, almost a quarter "
-            "of an untied model's 163 million. Half for the product without any comparison.",
+            "What it saves: V times C = 50,257 · 768 = 38.6 million parameters. That is 24 % of "
+            "an untied model's 163 million, or 31 % of the tied one's 124 million: either will "
+            "do. Half for the product without a share.",
         ),
         (
             1,
@@ -24,7 +25,8 @@ WHY_TIED = Marking(
         (
             1,
             "How to find out: by identity (`is`), by the number of parameters, or by one step of "
-            "training, after which the two differ. Half for comparing the numbers before any step.",
+            "training, after which the two differ. Nothing for comparing the numbers before any "
+            "step.",
         ),
     ),
     weak=(
@@ -35,15 +37,14 @@ WHY_TIED = Marking(
     ),
     weak_points=1.5,
     lacks=(
-        "Half for the saving: a number, but nothing to compare it with. Half for the sense: a row "
+        "Half for the saving: a number, but no share of the model. Half for the sense: a row "
         "for each token, but why should it be the same row? Half for the gradient: the other "
         "source, the words that are read, is missing. Nothing for the test: two equal copies look "
         "alike until they are trained."
     ),
     good=(
         "It saves V times C = 50,257 · 768 = 38,597,376 parameters. An untied GPT-2 would have "
-        "163 million instead of 124, so almost a quarter of it would be a second table. In "
-        "training each takes 16 bytes, so that is about 0.6 GB.\n\n"
+        "163 million instead of 124, so 24 % of it would be a second table.\n\n"
         "The stream behind the last block should point to the word that comes next, and the head "
         "asks to which of all words it points. The token table says already where each word lies. "
         "Words that are used alike have similar rows: if one of them fits as the next word, the "

@@ -8,7 +8,8 @@ WHY_WARM_UP = Marking(
             1,
             "The first steps: m and v, both corrected, are the gradient and its square, so each "
             "weight moves by the whole learning rate, up or down, whether its gradient was large "
-            'or tiny. Half for "the steps are large" without the quotient.',
+            'or tiny. Half for "the steps are large" without the quotient. Nothing if the reason '
+            "given is that gradients are large.",
         ),
         (
             1,
@@ -48,7 +49,7 @@ WHY_WARM_UP = Marking(
         "direction that is right here can be wrong one full step farther.\n\n"
         "With warm-up these first steps are tiny. While the rate rises, the averages collect the "
         "gradients of many batches: chance cancels in m, and v learns each weight's usual "
-        "gradient. The price is a few dozen steps that hardly move. What they buy is a larger "
-        "rate afterwards; with a small one you can do without."
+        "gradient. The price is a few dozen steps that hardly move; what they buy is a larger "
+        "rate afterwards, and with a small one you can do without."
     ),
 )

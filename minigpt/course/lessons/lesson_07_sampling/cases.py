@@ -91,13 +91,18 @@ def clear_cut(p: float, margin: float, make) -> Tensor:
             return logits
 
 
-def sums_beside_one(g: Generator) -> Tensor:
-    """Draw rows whose rounded sums exceed 1 before the end, two, and others that end below, two."""
+def sums_beside_one(g: Generator, dtype=torch.float32) -> Tensor:
+    """Draw rows whose sums, rounded to dtype, exceed 1 before the end, two, and two that end below.
+
+    Their last token is too unlikely to change a sum.
+    """
     above, below = torch.empty(0, 1000), torch.empty(0, 1000)
     while min(len(above), len(below)) < 2:
         rows = 3 * torch.randn(256, 1000, generator=g)
-        sums = rows.sort(descending=True).values.softmax(dim=-1).cumsum(dim=-1)[:, -2] - 1
-        step = torch.finfo(torch.float32).eps  # two of them: also for sums in another order
+        rows[:, -1] = -50
+        ordered = rows.to(dtype).sort(descending=True).values
+        sums = ordered.softmax(dim=-1).cumsum(dim=-1)[:, -2] - 1
+        step = torch.finfo(dtype).eps  # two of them: also for sums in another order
         above, below = torch.cat([above, rows[sums >= 2 * step]]), rows[sums <= -2 * step]
     return torch.cat([above[:2], below[:2]])
 
@@ -133,7 +138,15 @@ def draw_top_p(g: Generator) -> list[dict]:
         long,
         named("logits of 10,000", sure, 0.9),
         named("p = 1, and a token that rounding adds nothing for", torch.tensor([0.0, -20]), 1.0),
+        named(
+            "p = 1, and a token that even 64 bits add nothing for", torch.tensor([0.0, -50]), 1.0
+        ),
         named("p = 1, and rows whose rounded sums end above and below 1", sums_beside_one(g), 1.0),
+        named(
+            "p = 1, and rows whose sums in 64 bits end above and below 1",
+            sums_beside_one(g, torch.float64),
+            1.0,
+        ),
     ]
 
 

@@ -271,6 +271,11 @@ ROUNDED = (
     "float32: the running sum is rounded to 1, or past it, long before the last small probability "
     "is added. No comparison mends that. Take p = 1 out before you begin."
 )
+ROUNDED_IN_64_BITS = (
+    "At p = 1 everything stays, but yours cuts tokens off. Float64 only moves the trouble: it has "
+    "53 bits, so a probability below one in 10^16 adds nothing to a sum near 1, and a sum can "
+    "still be rounded past 1. Take p = 1 out before you begin."
+)
 
 
 def in_place_and_rounded(logits, p):
@@ -399,6 +404,11 @@ TOP_P = {
         top_p_with(
             numbers=as_given, cut=lambda total, own, p: F.pad(total >= p, (1, -1)), special=False
         ),
+    ),
+    "rounded-at-one-in-64-bits": (ROUNDED_IN_64_BITS, top_p_with(special=False)),
+    "rounded-at-one-shifted-in-64-bits": (
+        ROUNDED_IN_64_BITS,
+        top_p_with(cut=lambda total, own, p: F.pad(total > p, (1, -1)), special=False),
     ),
     "one-row-only": (
         "You cut with the ids of the tokens along the *first* axis. With one row that is the "

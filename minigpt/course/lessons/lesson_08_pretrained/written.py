@@ -7,8 +7,9 @@ WHY_NO_PROOF = Marking(
         (
             1,
             "Two mistakes after which a model still writes fluently (no final LayerNorm, c_proj "
-            "of a late block on its side, exact GELU, no mask, another epsilon, ...). Half for "
-            "one. Nothing for one that makes word salad, such as all matrices on their side.",
+            "of a late block on its side, exact GELU, no mask, another epsilon, a wrong number "
+            "of heads, a head untied after loading). Half for one. Nothing for one that makes word "
+            "salad, such as all matrices on their side.",
         ),
         (
             1,
@@ -19,7 +20,8 @@ WHY_NO_PROOF = Marking(
             1,
             "The comparison: logits, number by number, with an independent program on the same "
             "file and the same ids, in evaluation mode; equal up to rounding, about 1e-4 of the "
-            "largest. Half if the digits or the independence are missing.",
+            "largest. Half if the digits or the independence are missing, and for comparing texts, "
+            "which can agree where the logits do not.",
         ),
         (
             1,
@@ -42,8 +44,8 @@ WHY_NO_PROOF = Marking(
     ),
     good=(
         "To write fluently, a model only has to keep a good token the likeliest. Without its final "
-        "LayerNorm the storyteller still tells a story: the likeliest token is the same at five "
-        "places of six, though the logits are several times too far apart. With the last "
+        "LayerNorm the storyteller still tells a story: the likeliest token is mostly the same, "
+        "though the logits are several times too far apart. With the last "
         "block's attn.c_proj on its side it does so as well, since the blocks before it have "
         "written most of what the head reads; in the first block the same mistake makes word "
         "salad. And exact GELU instead of the tanh form changes the logits in the fourth digit "
