@@ -604,12 +604,10 @@ viz.table(list(last.values()), ["run 1", "run 2", "run 3"], rows=list(last))
 
 # %% tags=["nbval-ignore-output"]
 _, axes = plt.subplots(1, 2, figsize=(8.2, 3.4), sharey=True, layout="constrained")
-colours = dict(zip(runs, ("#0072B2", "#E69F00", "#009E73", "#CC79A7")))
 for ax, step, title in zip(axes, (0, 15), ("first step", "after 15 steps")):
-    for style, (name, three) in zip(("o-", "s--", "^:", "v-."), runs.items()):
+    for style, (name, three) in zip(("C0o-", "C1s--", "C2^:", "C3v-."), runs.items()):
         norms = torch.tensor([norms[step] for _, norms in three]).T  # (12 blocks, 3 runs)
-        lines = ax.plot(range(1, 13), norms, style, markersize=3, lw=1, color=colours[name])
-        lines[0].set_label(name)
+        ax.plot(range(1, 13), norms, style, markersize=3, lw=1, label=[name, None, None])
     ax.set(title=title, xlabel="block (12 is next to the loss)", yscale="log")
 axes[0].set_ylabel("gradient norm of its weights")
 axes[1].legend()
@@ -623,8 +621,9 @@ plt.show()
 
 # %%
 @torch.no_grad()
-def inside(kind, seed, model, norms):
-    fresh = tower(kind, seed).transformer.h[0].parameters()
+def inside(name, seed):
+    model, norms = towers[name][seed], runs[name][seed][1]
+    fresh = tower(kinds[name], seed).transformer.h[0].parameters()
     moved = [(new - old).square() for new, old in zip(model.transformer.h[0].parameters(), fresh)]
     first = x = model.transformer.wte(corpus[None, :32]) + model.transformer.wpe.weight
     for block in model.transformer.h:
@@ -639,12 +638,7 @@ def short(number):
 
 
 # %% tags=["nbval-ignore-output"]
-found = torch.tensor(
-    [
-        [inside(kinds[name], seed, towers[name][seed], runs[name][seed][1]) for seed in range(3)]
-        for name in kinds
-    ]
-)  # (4 kinds, 3 runs, 3 numbers)
+found = torch.tensor([[inside(name, seed) for seed in range(3)] for name in kinds])
 low, high = found.amin(dim=1), found.amax(dim=1)
 assert low[0, 0] > 0.1 > high[1:3, 0].max() and low[3, 0] > 0.01
 assert low[1:3, 1].min() > high[0, 1] / 10 and low[3, 2] > 10 * high[0, 2]
