@@ -107,8 +107,8 @@ embedding(encode("a fox saw")).sum().backward()
 viz.table(embedding.weight.grad, ["0", "1", "2", "3"], rows=vocabulary)
 
 # %% [markdown]
-# Only the three that were read; no other row learns from this text. `.grad` holds the gradient.
-# `no_grad()` switches this bookkeeping off, `detach()` takes a tensor out of it.
+# Only the three that were read; no other row learns from this text. `.grad` holds the gradient:
+# `requires_grad=True` asks for one, `no_grad()` and `detach()` switch that off.
 
 # %% [markdown]
 # ## Positions become vectors, too
