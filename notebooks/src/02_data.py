@@ -765,8 +765,8 @@ print(f"mean of 1,000 stories: {sum(told) / 1000:.2f} nats; exactly: {Stories.en
 
 # %% [markdown]
 # However a story is cut into tokens, a perfect model pays these nats in all: what is no choice
-# costs 0. For a loss per token, divide by the tokens, the end mark included. (The entropy is exact;
-# the mean length is that of the 1,000 held-out stories.)
+# costs 0. For a loss per token, divide this exact number by the mean length of the 1,000 held-out
+# stories, the end mark included:
 #
 # $$\text{floor} = \frac{\text{entropy of a story}}{\text{mean number of tokens in a story}}$$
 

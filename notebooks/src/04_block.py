@@ -154,8 +154,7 @@ print(f"start {lengths[0]:.1f}, before attn 3 {lengths[6]:.1f}, end {lengths[-1]
 
 # %% [markdown]
 # So attention in the last block would read numbers more than thirty times as large as in the first.
-# LayerNorm turns every copy to the same volume. (Does that matter? Further down a tower of
-# blocks does without.)
+# LayerNorm turns every copy to the same volume. (Further down a tower of blocks does without.)
 
 # %% [markdown]
 # ## LayerNorm, by hand
@@ -470,8 +469,8 @@ rows = [[name, n, f"{n / total:.1%}"] for name, n in counts.items()]
 viz.table([*rows, ["together", total, ""]], ["part", "weights", "share"])
 
 # %% [markdown]
-# The MLP, with two thirds: 8C² against attention's 4C². LayerNorms cost next to nothing. Each
-# weight of a matrix is multiplied once for each word; the patterns cost multiplications besides.
+# The MLP, with two thirds: 8C² against attention's 4C². LayerNorms cost next to nothing. For each
+# word, each weight of a matrix is multiplied once; the patterns' products come on top.
 
 # %% [markdown]
 # ## Why pre-norm? Towers of 12 blocks
@@ -615,8 +614,8 @@ plt.show()
 
 # %% [markdown]
 # At the first step it does in all twelve runs. After 15, pre-norm (solid) is still level; in
-# post-norm (dashed) and without the plus (dotted) hardly anything arrives. Is that all? Let us also
-# see how far block 1 has *moved*, and how long the stream has become.
+# post-norm (dashed) and without the plus (dotted) hardly anything arrives. How far has block 1
+# *moved*, and how long has the stream become?
 
 
 # %%
@@ -648,15 +647,15 @@ heads = ["gradient, block 1 / block 12", "block 1 moved by", "stream longer, tim
 viz.table(rows, heads, rows=list(kinds))
 
 # %% [markdown]
-# Two patterns. In post-norm and without the plus, block 1 gets less than a tenth of block 12's
+# In post-norm and without the plus, block 1 gets less than a tenth of block 12's
 # gradient. Yet it *moves*, as AdamW divides the size out (lesson 06): moving is not learning.
 # Without LayerNorm the gradient gets through, but the stream ends more than ten times as long as
 # pre-norm's.
 
 # %% [markdown]
 # Cause, or effect? At the first step nothing had vanished. Xiong et al. (2020) blame gradients that
-# are too *large* near the output then; at block 12 ours are twice pre-norm's. Post-norm models
-# *can* be trained, with a gentler start: **warm-up** (lesson 06).
+# are too *large* near the output then; at block 12 ours are more than twice pre-norm's. Post-norm
+# models *can* be trained, with a gentler start: **warm-up** (lesson 06).
 
 # %% [markdown]
 # ## Who wrote the answer?
@@ -732,8 +731,7 @@ rows = [said(" and ".join(case) or "nothing", without(*case)) for case in cases]
 viz.table(rows, ["left out", "chance of purple", "it says", "with"])
 
 # %% [markdown]
-# Think before you read on: without `attn 1` it does not say another colour. What does that tell
-# you?
+# Think: without `attn 1` it does not say another colour. What does that tell you?
 
 # %% [markdown]
 # Without `attn 1` it says *the*, without `attn 0` *gone*: it no longer knows that a colour is due.
