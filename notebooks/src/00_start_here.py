@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **Afterwards you can** name every part of a language model and say what it does, because you have
-# seen each at work: tokens, logits, sampling, loss, attention.
+# **Afterwards you can** name the main parts of a language model and say what each does, because you
+# have seen it at work: tokens, logits, sampling, loss, attention.
 #
 # **Takes** about 30 minutes. **Needs** a little Python. No network, no graphics card.
 
@@ -130,7 +130,7 @@ def read(text):
     return torch.tensor([ids])  # a batch of one text
 
 
-with torch.no_grad():
+with torch.no_grad():  # we look and do not train: nothing is kept for learning
     logits = model(read("Once upon a time there was"))
 print(f"{logits.size(1)} positions, {logits.size(2):,} logits at each")
 
@@ -152,7 +152,7 @@ plt.show()
 
 # %% [markdown]
 # Twelve words share the bet, about 8 % each; the thirteenth has nothing. These stories are told by
-# rolling dice, and this die has 14 sides: *a tiny*, *a wise*, *an old* … **Predict:** what comes
+# rolling dice, and this die has 14 sides: *a tiny*, *a wise*, *a tall* … **Predict:** what comes
 # after *there was an*, and how likely was that *an*?
 
 # %%
@@ -255,8 +255,8 @@ print(tell(temperature=2.0))
 # %% [markdown]
 # ## 6. How good is it? The loss
 #
-# Let the model read our story, and note at each token how *surprised* it is: minus the natural
-# logarithm of the probability it gave to that token. Sure and right is 0; the unit is the **nat**.
+# Let the model read our story, and note its **surprise** at each token: minus the natural logarithm
+# of the probability it gave to that token. Sure and right is 0; the unit is the **nat**.
 
 # %% [markdown]
 # **Predict:** at which words of the story is it surprised? And when *kite* comes the second time?
@@ -265,7 +265,8 @@ print(tell(temperature=2.0))
 ids = read(story)
 with torch.no_grad():
     log_probs = model(ids)[0, :-1].log_softmax(dim=-1)
-surprise = -log_probs.gather(1, ids[0, 1:, None]).squeeze(1)  # of each token after the mark
+# gather: at each position, of all tokens' numbers, the one of the token that came next
+surprise = -log_probs.gather(1, ids[0, 1:, None]).squeeze(1)
 viz.plot_surprise(viz.token_labels(tokenizer, ids[0, 1:]), surprise)
 plt.show()
 
@@ -397,8 +398,8 @@ for colour in ["golden", "silver", "tartan"]:
 viz.table(rows, ["the kite is", "the answer", "how sure"])
 
 # %% [markdown]
-# The colours it knows it gives back. *Tartan* it has never read, and it answers another colour,
-# sure of it as well. Nothing in it says "I don't know".
+# The colours it knows it gives back. *Tartan* it has never read, and it answers another colour, and
+# is fairly sure of it. Nothing in it says "I don't know".
 
 # %% [markdown]
 # Now change the story itself, at the top, and choose *Run → Run Selected Cell and All Below*.

@@ -5,7 +5,8 @@
 # several heads, say what its pattern costs, and prove that yours equals PyTorch's and the one in
 # this course's GPT-2.
 #
-# **Takes** about an hour. **Needs** Python and a little PyTorch: tensors, shapes, `@`.
+# **Takes** about an hour and a quarter. **Needs** Python and a little PyTorch: tensors, shapes,
+# `@`.
 
 # %% [markdown]
 # Attention is how a model looks back. Words of *one* text look at each other, so papers call it
@@ -252,9 +253,10 @@ assert abs(rows[0][1] / rows[0][2] - 1) < 0.05 and rows[2][1] < rows[2][2] / 2
 viz.table(rows, ["head size", "slope, as they are", "slope, scaled"])
 
 # %% [markdown]
-# At size 4 hardly at all. At 64, GPT-2's, less than half the slope is left, at 256 a fifth. So an
-# unscaled head does hear the loss, but faintly, and the wider it is the less. Scaled, the slope is
-# the same at every size.
+# At size 4 hardly at all. At 64, GPT-2's, less than half the slope is left, at 256 a fifth: an
+# unscaled head hears the loss, but faintly. Scaled, the slope is the same at every size. All this
+# is for variance 1. In a fresh GPT-2 a query's is 768 × 0.02² = 0.31: its heads start flatter
+# still.
 
 # %% [markdown]
 # ## One head, complete
@@ -372,9 +374,9 @@ viz.table(rows, ["loudness", "how much ? looks at red"])
 # %% [markdown]
 # ## Mixing the answers: `c_proj`
 #
-# Each answer lies in its own head's channels. But in `x` the column *says* is the last one, and
-# the next layer will look for it there. A last matrix, $W_o$ (`c_proj` in the checkpoint), carries
-# each head's answer to where it belongs, and adds them up.
+# Each answer lies in its own head's channels. But in `x` the column *says* is the last one, and the
+# next layer will look for it there. A last matrix, $W_o$, carries each head's answer to where it
+# belongs, and adds them up. (It is `c_proj` in the **checkpoint**, the file of a model's weights.)
 
 # %% [markdown]
 # **Predict:** send both heads' first channel to the column *says*. What does `?` say?
@@ -496,7 +498,7 @@ viz.table(rows, ["T", "numbers in one pattern", "MiB"])
 
 # %% [markdown]
 # Four times: attention is **quadratic** in the length of the text. And GPT-2 has a pattern for each
-# head of each layer. PyTorch's fast call does the same sums without ever storing one; lesson 05
+# head of each layer. PyTorch's fast call usually does the same sums without storing one; lesson 05
 # measures that.
 
 # %% [markdown]
@@ -543,6 +545,9 @@ print(fill(story, 90))
 
 # %%
 from minigpt.interpret import attention_patterns
+from minigpt.stories import GRAMMAR
+
+colours = torch.tensor([tokenizer.encode(f" {c}")[0] for c in GRAMMAR["colour"]])
 
 
 def cut(story):  # the ids up to the answer, and the answer's own
@@ -552,9 +557,9 @@ def cut(story):  # the ids up to the answer, and the answer's own
 
 
 def shares(story):  # (layer, head): how much the last token looks at the colour
-    ids, colour = cut(story)
+    ids, _ = cut(story)
     look = attention_patterns(model, ids)[:, 0, :, -1]
-    return look[:, :, ids[0] == colour].sum(dim=-1)
+    return look[:, :, torch.isin(ids[0], colours)].sum(dim=-1)
 
 
 share = shares(story)
@@ -563,7 +568,7 @@ viz.table((100 * share).round(), heads, rows=layers)
 
 # %% [markdown]
 # One head spends all of it there. One story may be chance. **Predict:** in 60 stories with such an
-# ending, how often is it this head again?
+# ending, how often is it this head again? And where does it look if the end asks *who lived* there?
 
 # %%
 from itertools import islice
@@ -574,11 +579,14 @@ all_shares = torch.stack([shares(s) for s in asked])  # (60, layer, head)
 same = (all_shares.flatten(1).argmax(dim=1) == share.argmax()).sum()
 least = all_shares[:, layer, head].min()
 print(f"the same head in {same} of 60; its smallest share {least:.2%}")
+who = islice((s for s in Stories(seed=7) if "And who lived" in s), 60)
+print(f"asked who: its largest share {max(shares(s)[layer, head] for s in who):.2%}")
 
 # %% [markdown]
-# Always. It asks *which colour?*, as yours does, and nobody told it to. But does the model *use*
-# it? **Take the head out**: set its rows of $W_o$ to 0, so that it writes nothing. **Predict:** how
-# many of the 60 answers are still right? And without its neighbour?
+# Always; and asked *who*, it ignores the colour. So it asks *which colour?*, as yours does, though
+# nobody told it to. But does the model *use* it? **Take the head out**: set its rows of $W_o$ to 0,
+# so that it writes nothing. **Predict:** how many of the 60 answers are still right? And without
+# its neighbour?
 
 
 # %%
@@ -806,7 +814,8 @@ print("right:", merge_heads(split).tolist())
 # It sits in the first row: the first word gets channels of the second, straight from its future.
 
 # %% [markdown]
-# Which test finds which mistake? **Predict** how many are caught by the shape alone.
+# Which test finds which mistake? **Predict** how many of the seven pass both the row sums and the
+# probe.
 
 
 # %%
@@ -826,8 +835,8 @@ columns = ["", "shape", "rows sum to 1", "only ? feels it", "equal to the right 
 viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 
 # %% [markdown]
-# None. Sums and the probe catch most; two mistakes pass both. Comparing with something independent
-# catches all seven. That is why lessons here end with such a proof.
+# Two. The shape catches none. Comparing with something independent catches all seven. That is why
+# lessons here end with such a proof.
 
 # %% [markdown]
 # ## In short
@@ -846,4 +855,4 @@ viz.table([results(candidate) for candidate in [pattern, *wrong]], columns)
 # **Exercises:** [03_attention](../exercises/03_attention.ipynb). Each check says what went wrong,
 # and what passes becomes a part of your own GPT.
 #
-# **Next:** lesson 04 puts this layer into a block.
+# **Next:** lesson 04 builds what GPT-2 repeats, around this layer.
