@@ -934,8 +934,9 @@ with safe_open(folder / "model.safetensors", "pt") as file:
 print(set(yours.state_dict()) - in_the_file)
 
 # %% [markdown]
-# The head: as it is tied, the file holds the matrix once. Load exactly what the file holds. (Some
-# of it lies there on its side; `from_pretrained` has turned it. Lesson 08 shows why.)
+# The head: as it is tied, the file holds the matrix once. Load exactly what the file holds;
+# with `strict=False` a missing name is no error. (Some of it lies there on its side;
+# `from_pretrained` has turned it. Lesson 08 shows why.)
 
 # %%
 from minigpt import from_pretrained
@@ -1053,7 +1054,8 @@ report(SamePosition)
 
 # %% [markdown]
 # Worse still: worse than ln V, knowing nothing. In training, position 0 held nothing but the mark
-# (lesson 02). Now every word passes for it, and the answers are beginnings of stories.
+# (lesson 02). Now every word passes for it, and the answers are beginnings of stories: *Before*,
+# *In*. (Lesson 02 gave all words the *mean* position: 1.55.)
 
 # %% [markdown]
 # Both mistakes fail a simple probe. Say one word many times: without positions, all rows must be
