@@ -95,7 +95,7 @@ print(by_definition(sure, y))
 # infinite divided by infinite is nothing at all. One such position spoils the whole run.
 
 # %% [markdown]
-# The cure is to take the logarithm first, on paper, and to take the largest logit, $m$, out of the
+# The cure: take the logarithm first, on paper, and the largest logit, $m$, out of the
 # sum. Then no exponent is above 0:
 #
 # $$-\ln p_y = \ln \sum_k e^{l_k} - l_y, \qquad
@@ -643,9 +643,8 @@ plt.show()
 viz.table(rows, ["held out, seed 0", "seed 1"], rows=list(runs))
 
 # %% [markdown]
-# In 60 steps Muon gets clearly further. It is no miracle: AdamW gets to about the same place, with
-# twice the steps. So Muon takes the long run (at 0.005: that model is larger, and its rate is not
-# from this race). GPT-2 itself was trained before Muon was known.
+# In 60 steps Muon gets about as far as AdamW in 120. So Muon takes the long run (at 0.005: that
+# model is larger, and its rate is not from this race). GPT-2 was trained before Muon was known.
 
 # %% [markdown]
 # ## Before the run: predict the curve
@@ -842,8 +841,8 @@ assert not whole or 0.95 * data.floor < final < 1.15 * data.floor
 print(f"held out {final:.3f}, floor {data.floor:.3f}: {final / data.floor - 1:.0%} above")
 
 # %% [markdown]
-# In the run printed here, 3 % from perfect, after a few minutes on a laptop. (The figure is the
-# mean over 320 held-out stories; others would give a slightly different one.)
+# In the run printed here, 3 % from perfect, after a few minutes. (The mean over 320 stories; others
+# would give a slightly different one.)
 
 # %% [markdown]
 # ## Why the fall?
@@ -872,9 +871,8 @@ plt.show()
 # to 31 %. Later it rests near 21 %. (One run, one story; the best head may not always be the same.)
 
 # %% [markdown]
-# Why a fall, and not a slide? The figure does not say. One explanation: to recall, a head must
-# *find* the word, and its value must *hand it over* (lesson 03). Either pays nothing without the
-# other, so both would grow slowly, until each makes the other pay.
+# Why a fall, and not a slide? The figure does not say. Perhaps because a head must *find* the word,
+# and its value *hand it over* (lesson 03): either pays nothing without the other.
 #
 # And what did it say along the way?
 
@@ -901,8 +899,8 @@ except ValueError as error:
     print("The verdict:", fill(str(error).split(";")[0], 90))
 
 # %% [markdown]
-# In the run printed here the *silver* clock ends as a *red* one: so near the floor, and still it
-# slips. Lesson 07 counts how often.
+# Here the *silver* clock ends as a *red* one: so near the floor, it still slips. Lesson 07 counts
+# how often.
 
 # %% [markdown]
 # ## Stopped and resumed: the same, bit for bit
@@ -1037,8 +1035,8 @@ assert looks[-1][3] < looks[0][3]
 viz.table(looks, ["step", "epochs", "training text", "held-out text", "gap"])
 
 # %% [markdown]
-# No gap to see: it has not even caught up with counting. A run that learns faster may show one.
-# While the held-out loss still falls, a longer run pays.
+# No gap to see: it has not even caught up with counting. While the held-out loss still falls, a
+# longer run pays.
 
 # %% tags=["nbval-ignore-output"]
 prompt, rows = torch.tensor([docs.tokenizer.encode("The value of")]), []
@@ -1048,8 +1046,7 @@ for name, model in [("before", untrained), ("after", writer)]:
 viz.table(rows, ["training", "it writes"])
 
 # %% [markdown]
-# The look of it comes first: words, quotes, brackets. Sense is not there. GPT-2's size, and its
-# weights, come in lesson 08.
+# The look of it comes first: words, quotes, brackets. Sense is not there.
 
 # %% [markdown]
 # ## The usual mistakes
@@ -1211,8 +1208,7 @@ plot_losses({"schedule goes on": goes_on, "begins anew": anew}, first_step=61)
 plt.show()
 
 # %% [markdown]
-# The same 30 batches. But for the dashed line the large steps come back, and stir up what had begun
-# to settle.
+# The same 30 batches. But for the dashed line the large steps come back.
 
 # %% [markdown]
 # **8. Evaluation with dropout on.** *Dropout* switches off random channels while training, here
@@ -1230,8 +1226,7 @@ assert rows[0][1] == rows[0][2] and rows[1][1] != rows[1][2] and rows[1][1] > 1.
 viz.table(rows, ["", "loss, first time", "second time"])
 
 # %% [markdown]
-# With dropout the loss is too high, and another one each time. The package's `evaluate` switches it
-# off, and puts back what was.
+# With dropout the loss is too high, and another one each time.
 
 # %% [markdown]
 # **9. Logits and targets flattened in different orders**: the logits row by row, the targets column

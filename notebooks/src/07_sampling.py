@@ -540,8 +540,7 @@ assert all(torch.equal(one, other) for one, other in zip(together, alone))
 viz.table([[len(p), text_of(text)] for p, text in zip(prompts, together)], ["prompt", "text"])
 
 # %% [markdown]
-# Each as if alone. This `generate` is also faster; why, you will see below. Until then it writes
-# our hundreds of stories.
+# Each as if alone. This `generate` is also faster (why, see below), so it writes our stories.
 
 # %% [markdown]
 # ## Good, and not always the same
@@ -615,9 +614,8 @@ viz.table([[*ends, mean, counts.std().item(), by_formula]], columns, rows=["T = 
 # error bars, one spread up and down. Bars that overlap tell nothing apart, and bars that just miss
 # each other prove nothing: look for three spreads.
 #
-# Was this model not 1 % above the floor? Of a story, that was 0.8 nats (lesson 00). A model whose
-# stories are legal with probability $q$ is at least $-\ln q$ above it: 0.54 for 58 %. A small gap,
-# many slips.
+# Yet the model is 1 % above the floor, 0.8 nats a story (lesson 00)! If its stories are legal with
+# probability $q$, it is at least $-\ln q$ above: 0.54 for 58 %. A small gap, many slips.
 
 # %%
 from itertools import islice
@@ -638,7 +636,7 @@ plt.show()
 # collapse together: the one favourite story is wrong. So always measure both.
 
 # %% [markdown]
-# So cooler is not better here. What is wrong with the other half? `log_prob` says where a story
+# What is wrong with the other half? `log_prob` says where a story
 # goes wrong, and what could have come. Three kinds: it **repeats** what must differ; it **forgets**
 # words that were fixed before; or it talks **nonsense**.
 
