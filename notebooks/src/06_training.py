@@ -95,8 +95,8 @@ print(by_definition(sure, y))
 # infinite divided by infinite is nothing at all. One such position spoils the whole run.
 
 # %% [markdown]
-# The cure: take the logarithm first, on paper, and the largest logit, $m$, out of the
-# sum. Then no exponent is above 0:
+# The cure: take the logarithm first, on paper, and the largest logit, $m$, out of the sum. Then no
+# exponent is above 0:
 #
 # $$-\ln p_y = \ln \sum_k e^{l_k} - l_y, \qquad
 # \ln \sum_k e^{l_k} = m + \ln \sum_k e^{l_k - m}$$
@@ -358,9 +358,8 @@ def clip_gradients(model, max_norm):
     norm = torch.stack([g.norm() for g in gradients]).norm().item()  # over everything
     if not math.isfinite(norm):  # one step along it, and every weight is nan
         raise ValueError(f"the gradient's norm is {norm}")
-    if norm > max_norm:
-        for g in gradients:
-            g *= max_norm / norm
+    for g in gradients:
+        g *= 1.0 if norm <= max_norm else max_norm / norm
     return norm
 
 
@@ -731,10 +730,8 @@ def speak(model):
     ids = generate(model, opening, 20, generator=torch.Generator().manual_seed(1))
     best = model(asked)[0, -1].softmax(dim=-1).topk(1)
     says = tokenizer.decode(best.indices.tolist())
-    return [
-        " ".join(tokenizer.decode(ids[0, 1:].tolist()).split()),
-        f"{says} ({best.values[0]:.0%})",
-    ]
+    tale = " ".join(tokenizer.decode(ids[0, 1:].tolist()).split())
+    return tale, f"{says} ({best.values[0]:.0%})"
 
 
 def tell():
