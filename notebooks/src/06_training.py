@@ -1000,8 +1000,8 @@ bigram = -(pairs / pairs.sum(dim=1, keepdim=True))[unread[:-1], unread[1:]].log(
 print(f"counted pairs, on held-out text: {bigram:.2f} nats per token")
 
 # %% [markdown]
-# This run is all yours: your loss, AdamW and loop. **Predict:** the stories ended near 0.5 nats per
-# token. Where will English be, after 200 batches of half the size: nearer 1, 4 or 6?
+# This run is all yours: your loss, AdamW and loop. **Predict:** after 200 batches of half the size,
+# does it beat counting?
 
 # %% tags=["nbval-ignore-output"]
 docs_recipe = replace(recipe, max_steps=200, warmup_steps=20, max_lr=3e-3, batch_size=16)
@@ -1022,9 +1022,8 @@ plot_losses({"Python's reference": docs_losses}, marks)
 plt.show()
 
 # %% [markdown]
-# Nearer 4 than 6, and worse than counting pairs: this run has not yet learned what counting knows.
-# (Is there a spike? A bad step, not a bad batch; the next one mends it.) One reading of the whole
-# text is an **epoch**; a step reads 16 × 128 tokens. Here are the losses on text that the run has
+# No: this run has not yet learned what counting knows. (Is there a spike? A bad step, not a bad
+# batch; the next one mends it.) One reading of the whole text is an **epoch**; a step reads 16 × 128 tokens. Here are the losses on text that the run has
 # read, and on text that was held out:
 
 # %% tags=["nbval-ignore-output"]
