@@ -1023,8 +1023,8 @@ plt.show()
 
 # %% [markdown]
 # No: this run has not yet learned what counting knows. (Is there a spike? A bad step, not a bad
-# batch; the next one mends it.) One reading of the whole text is an **epoch**; a step reads 16 × 128 tokens. Here are the losses on text that the run has
-# read, and on text that was held out:
+# batch; the next one mends it.) One reading of the whole text is an **epoch**; a step reads 16 ×
+# 128 tokens. Here are the losses on text that the run has read, and on text that was held out:
 
 # %% tags=["nbval-ignore-output"]
 assert looks[-1][3] < looks[0][3]
