@@ -45,17 +45,18 @@ print(ids)
 # checkpoint calls it `wte`, for *word token embedding*. Its rows start at random.
 
 # %% [markdown]
-# **Predict:** are the two rows of *kite* the same?
+# **Predict:** how many numbers does this table hold?
 
 # %%
 torch.manual_seed(1)
 wte = nn.Embedding(6, 4)
+print(wte.weight.numel(), "numbers")
 channels = ["channel 0", "1", "2", "3"]
 viz.table(wte(ids)[0], channels, rows=words)
 
 # %% [markdown]
-# The same, to the last digit. Whatever compares vectors cannot tell the second word from the
-# fifth.
+# Six rows of four. Both *kite* are the same, to the last digit: whatever compares vectors cannot
+# tell the second word from the fifth.
 
 # %% [markdown]
 # ## Where is it?
@@ -245,7 +246,8 @@ show_effects(model)
 
 # %% [markdown]
 # Above the diagonal all is hatched: no row feels a later word. On and below it every row feels
-# every word, if only a little (a plain 0 is less than half a percent). Both witnesses agree.
+# every word, if only a little (a plain 0 is less than half a percent). Both witnesses agree on
+# *where*; how much, they measure differently.
 
 # %%
 for witness in (by_change, by_gradient):
@@ -631,8 +633,8 @@ for what, tensors in [
 # 4 + 4 + 8 = 16 bytes. That is before any text has come in.
 
 # %% [markdown]
-# **Activations** are what a forward pass computes. To find gradients, PyTorch must keep many of
-# them. Per position a block keeps 16C + nh + 4 numbers:
+# **Activations** are what a forward pass computes, from ids to logits. To find gradients, PyTorch
+# must keep many of them. Per position a block keeps 16C + nh + 4 numbers:
 #
 # | kept | numbers |
 # | --- | --- |
@@ -677,9 +679,9 @@ assert abs(kept / expected - 1) < 0.05
 print(f"{expected / 1e6:.1f} MB by formula, {kept / 1e6:.1f} MB watched")
 
 # %% [markdown]
-# That was PyTorch's fused attention. Your own from lesson 03 makes whole patterns, and keeps them:
-# nh rows of T numbers a position in each layer. **Predict:** does that matter, at T = 128? At
-# 1,024?
+# That was PyTorch's fast call (lesson 03), named *fused*. Your own from lesson 03 makes whole
+# patterns, and keeps them: nh rows of T numbers a position in each layer. **Predict:** does that
+# matter, at T = 128? At 1,024?
 
 # %%
 from minigpt.model import explicit_attention
@@ -729,12 +731,12 @@ for config in sizes.values():
     N, kept = count_parameters(config), 1024 * activations(config)
     counts = [4 * N, 2 * N, 4 * cache_size(config), 16 * N, 4 * kept, 16 * N + 4 * kept]
     rows.append([count / 1e9 for count in counts])
-columns = ["weights fp32", "weights bf16", "KV cache", "AdamW", "activations", "training"]
+columns = ["weights fp32", "weights bf16", "KV cache", "before any text", "activations", "training"]
 viz.table(rows, columns, rows=list(sizes))
 
 # %% [markdown]
-# *AdamW* is the 16 bytes a parameter; *training* adds the activations. XL needs 30 GB, so no. Yet
-# to *write*, its weights in bf16 take 3, and the cache adds less than 1.
+# *Before any text* are the 16 bytes a parameter; *training* adds the activations. XL needs 30 GB,
+# so no. Yet to *write*, its weights in bf16 take 3, and the cache adds less than 1.
 
 # %%
 bars = {}
@@ -757,7 +759,7 @@ stacked_bars(bars, "memory to train (GB)")
 
 # %% [markdown]
 # Attention itself comes on top: with T words in the text, each query meets T keys and mixes T
-# values, of C numbers in all. (The hidden half is usually counted too.)
+# values, of C numbers in all. (The masked half is usually counted too.)
 #
 # $$2 \cdot (12 L C^2 + V C) + 4 L T C$$
 
@@ -806,8 +808,9 @@ columns = ["GFLOPs a token", "of which scores and mix", "FLOPs a parameter"]
 viz.table(rows, columns, rows=list(sizes))
 
 # %% [markdown]
-# A little over 2 a parameter, the usual rule of thumb (Kaplan et al. 2020, section 2.1). A GFLOP
-# is a thousand million FLOPs. **Predict:** and the backward pass, which finds the gradients?
+# A little over 2 a parameter, the usual rule of thumb. (Kaplan et al. 2020, section 2.1, leave the
+# embeddings out of both; here they are in.) A GFLOP is a thousand million FLOPs. **Predict:** and
+# the backward pass, which finds the gradients?
 
 # %%
 forward = counted_flops(models["gpt2"], 1024)
@@ -931,8 +934,9 @@ with safe_open(folder / "model.safetensors", "pt") as file:
 print(set(yours.state_dict()) - in_the_file)
 
 # %% [markdown]
-# The head: as it is tied, the file holds the matrix once. Load exactly what the file holds. (Some
-# of it lies there on its side; `from_pretrained` has turned it. Lesson 08 shows why.)
+# The head: as it is tied, the file holds the matrix once. Load exactly what the file holds;
+# with `strict=False` a missing name is no error. (Some of it lies there on its side;
+# `from_pretrained` has turned it. Lesson 08 shows why.)
 
 # %%
 from minigpt import from_pretrained
@@ -1049,8 +1053,9 @@ class SamePosition(GPT):
 report(SamePosition)
 
 # %% [markdown]
-# Worse still: worse than ln V, knowing nothing. All but the first token claim a position that is
-# not theirs.
+# Worse still: worse than ln V, knowing nothing. In training, position 0 held nothing but the mark
+# (lesson 02). Now every word passes for it, and the answers are beginnings of stories: *Before*,
+# *In*. (Lesson 02 gave all words the *mean* position: 1.55.)
 
 # %% [markdown]
 # Both mistakes fail a simple probe. Say one word many times: without positions, all rows must be
@@ -1123,7 +1128,7 @@ report(ScaledEmbeddings)
 
 # %% [markdown]
 # Which test finds which mistake? The last one, *equal*, loads the storyteller's weights and
-# compares with the package. **Predict:** how many does the shape find, how many the first loss?
+# compares with the package. **Predict:** which two pass it, though they are wrong?
 
 
 # %%
@@ -1152,8 +1157,8 @@ rows.append(results("c_proj not shrunk", GPT, lambda model: start_like_gpt2(mode
 viz.table(rows, ["", "shape", "count", "first loss", "spreads", "positions", "equal"])
 
 # %% [markdown]
-# The shape finds none, the first loss one. *Equal* finds all that is wrong in the code, and nothing
-# that is wrong with the start: for that you compare spreads. You need both.
+# The last two. *Equal* finds all that is wrong in the code, and nothing that is wrong with the
+# start: for that you compare spreads. You need both. The shape finds none, the first loss one.
 
 # %% [markdown]
 # ## In short

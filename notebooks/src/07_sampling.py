@@ -78,8 +78,9 @@ viz.table([[words[i] for i in greedy(tiny, the, 11)[0]]], map(str, range(1, 13))
 # continuation. Once back at a word that it has written before, it must go round again.
 
 # %% [markdown]
-# A common patch is a **repetition penalty**: what was written already is made less likely. Here by
-# two nats. **Predict:** is the loop gone?
+# A common patch is a **repetition penalty**: what was written already is made less likely. CTRL
+# divides its logits (Keskar et al. 2019); we take off two nats, a **presence penalty**.
+# **Predict:** is the loop gone?
 
 
 # %%
@@ -151,8 +152,8 @@ plt.show()
 # ## The likeliest text
 #
 # The likeliest *tokens*, one by one, need not make the likeliest *text*. **Beam search** looks
-# wider: it keeps the `width` likeliest beginnings so far, and goes on with each. **Predict:** which
-# story wins with a width of 4, and of 16?
+# wider: it keeps the `width` likeliest beginnings so far, and goes on with each. **Predict:** does
+# a wider search find a better story, or only a likelier one?
 
 
 # %%
@@ -179,8 +180,9 @@ viz.table(rows, ["log-probability (nats)", "tokens", "it begins"], rows=["greedy
 
 # %% [markdown]
 # Width 4 finds a likelier story than greedy. Width 16 finds a far likelier text: *no story*, the
-# end mark at once. Each token costs something, so the shortest wins. The likeliest text is not the
-# best. So we do not maximise.
+# end mark at once. The teller never does that; the $e^{-10}$ is an error of the model, and small.
+# Yet it beats a story, which pays at many tokens. (Translators know it: Stahlberg & Byrne 2019.)
+# The likeliest text found is not the best. So we do not maximise.
 
 # %% [markdown]
 # ## Temperature
@@ -258,8 +260,8 @@ viz.table(rows, ["nonsense per token", "stories without any"])
 # %% [markdown]
 # ## Top-k
 #
-# The first cut: keep the **k** most likely tokens (Fan et al. 2018, section 5.1). Of equals, the
-# lower id stays. First slowly, so that nothing can go wrong:
+# **Top-k**, the first cut, keeps the k most likely tokens (Fan et al. 2018). Of equals, the lower
+# id stays. First slowly, so that nothing can go wrong:
 
 
 # %%
@@ -410,7 +412,7 @@ plt.show()
 # %% [markdown]
 # A comb: 1 at most places, and up to 23 where the teller rolls dice. (Over each peak stands the
 # token that came.) A fixed k = 12 lets eleven wrong tokens in at a sure place, and shuts out half
-# of the 24 names.
+# of the 24 names. In one number, how open a choice is: its entropy (lesson 02).
 
 # %% [markdown]
 # Is it really the dice that p finds? `GRAMMAR` holds the teller's options. **Predict:** where the
@@ -538,8 +540,7 @@ assert all(torch.equal(one, other) for one, other in zip(together, alone))
 viz.table([[len(p), text_of(text)] for p, text in zip(prompts, together)], ["prompt", "text"])
 
 # %% [markdown]
-# Each as if alone. This `generate` is also faster; why, you will see below. Until then it writes
-# our hundreds of stories.
+# Each as if alone. This `generate` is also faster (why, see below), so it writes our stories.
 
 # %% [markdown]
 # ## Good, and not always the same
@@ -604,12 +605,17 @@ counts = torch.tensor([float(measure(tell_100(seed=seed))[1]) for seed in range(
 mean = counts.mean().item()
 by_formula = (mean * (100 - mean) / 100) ** 0.5
 assert 45 < mean < 70 and 0.4 < counts.std().item() / by_formula < 1.7
-rows = [[counts.min().item(), counts.max().item(), mean, counts.std().item(), by_formula]]
-viz.table(rows, ["lowest", "highest", "mean", "spread", "by the formula"], rows=["T = 1"])
+ends = [counts[0].item(), counts.min().item(), counts.max().item()]
+columns = ["seed 0", "lowest", "highest", "mean", "spread", "by the formula"]
+viz.table([[*ends, mean, counts.std().item(), by_formula]], columns, rows=["T = 1"])
 
 # %% [markdown]
-# The same setting, and seeds differ by ten and more. So the figure below has error bars, one spread
-# up and down. Two settings whose bars overlap are not told apart.
+# The same setting, and seeds differ by ten and more. So the figure below, which is seed 0, has
+# error bars, one spread up and down. Bars that overlap tell nothing apart, and bars that just miss
+# each other prove nothing: look for three spreads.
+#
+# Yet the model is 1 % above the floor, 0.8 nats a story (lesson 00)! If its stories are legal with
+# probability $q$, it is at least $-\ln q$ above: 0.54 for 58 %. A small gap, many slips.
 
 # %%
 from itertools import islice
@@ -630,7 +636,7 @@ plt.show()
 # collapse together: the one favourite story is wrong. So always measure both.
 
 # %% [markdown]
-# So cooler is not better here. What is wrong with the other half? `log_prob` says where a story
+# What is wrong with the other half? `log_prob` says where a story
 # goes wrong, and what could have come. Three kinds: it **repeats** what must differ; it **forgets**
 # words that were fixed before; or it talks **nonsense**.
 
@@ -713,10 +719,10 @@ plt.show()
 # them legal.
 
 # %%
-assert abs(measured[1.0][1] - 54) <= 4 and measured[0.25][1] > 40 > 20 > measured[1.5][1]
+assert 40 <= measured[1.0][1] <= 70 and measured[0.25][1] > 40 > 20 > measured[1.5][1]
 assert measured[0.02][0] < 25 and measured[1.5][0] > 100 * distinct_share(teller)
 half, one, _, hot = ([verdicts.count(kind) for kind in kinds] for verdicts in found)
-assert half[3] <= 2 and one[3] <= 8 and hot[3] > 40 and min(sum(half[1:3]), sum(one[1:3])) > 35
+assert half[3] <= 2 and one[3] <= 8 and hot[3] > 40 and min(sum(half[1:3]), sum(one[1:3])) > 25
 assert measured["T = 1.5, p = 0.9"][1] > max(40, measured["T = 1.5, k = 24"][1])
 for name in ("k = 3", "p = 0.5"):
     assert measured[name][0] < measured[1.0][0] - 5 and measured[name][1] < measured[1.0][1] + 10
@@ -1229,12 +1235,13 @@ for kind in (Reader, OneFurther, CornerAtStart):
 # %% [markdown]
 # ## In short
 #
-# - Greedy is not the best text. It makes a hair's breadth into *always*, and it loops.
+# - Greedy is not the best text. It makes a hair's breadth into *always*, and may loop.
 # - Temperature first, then top-k, then top-p; cut logits, not probabilities. The token that crosses
 #   p stays.
 # - k is the same everywhere, p follows the dice.
 # - Measure quality *and* diversity, with error bars.
-# - Old keys and values never change. Keep them: each token costs one position, and 2LC numbers.
+# - Until the window slides, old keys and values never change. Keep them: each token costs one
+#   position, and 2LC numbers.
 
 # %% [markdown]
 # **Your turn.** Is there a setting with more legal stories at the teller's diversity? (Try twenty,
