@@ -23,7 +23,7 @@ def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
 def top_k_filter(logits: Tensor, k: int) -> Tensor:
     """Keep the k largest logits and set the others to -inf: (..., V) -> (..., V).
 
-    Of equal logits the one with the lower id is kept. Source: Fan et al. 2018, section 5.1.
+    Of equal logits the one with the lower id is kept. Source: Fan et al. 2018.
     Raises ValueError unless k is a whole number of at least 1; all are kept when k >= V.
 
     >>> top_k_filter(torch.tensor([1.0, 3.0, 2.0]), 2)

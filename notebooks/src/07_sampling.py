@@ -672,7 +672,7 @@ for kind, hatch in kinds.items():
     count = [verdicts.count(kind) for verdicts in found]
     bars = plt.barh(names, count, left=left, label=kind, hatch=hatch, edgecolor="white")
     labels = [n or "" for n in count]
-    plt.bar_label(bars, labels, label_type="center", bbox=dict(fc="white", ec="none", pad=1))
+    plt.bar_label(bars, labels, label_type="center", bbox=dict(fc="#cccccc", ec="none", pad=1))
     left += torch.tensor(count)
 plt.gca().invert_yaxis()
 plt.gca().set(xlabel="stories of 100", xlim=(0, 100))
