@@ -51,7 +51,7 @@ def test_a_lesson_runs_to_its_end_and_its_widgets_live(page, lab, folder, name):
     assert all(cell.execution_count for cell in saved.cells if cell.cell_type == "code")
 
     expect(page.locator(".xp")).to_have_count(sum(counts.values()))
-    maps = counts["PatternMap("]
+    maps = counts["PatternMap("] + counts["ScoreMap("]
     expect(page.locator(".attention-map")).to_have_count(maps)
     if maps:
         check_map(page, lab, page.locator(".attention-map").last)

@@ -33,7 +33,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "course.exercises.definition": ("course.exercise.definition",),
     "course.hints": ("course.learner.hints",),
     "course.home": ("course.learner.home",),
-    "course.notebooks": ("course.building.notebooks",),
+    "course.notebooks": ("course.building.notebooks", "course.building.reading"),
     "course.outputs": ("course.building.outputs",),
     "course.parts": ("course.learner.using", "course.learner.keeping", "course.learner.standalone"),
     "course.progress": ("course.learner.progress",),
@@ -79,12 +79,12 @@ MOVED: dict[str, tuple[str, ...]] = {
     "viz.reading": ("viz.attention.reading",),
     "viz.sampling_explorer": ("viz.sampling.explorer",),
     "viz.sampling_figure": ("viz.sampling.figure",),
-    "viz.stream": ("viz.figures.stream",),
+    "viz.stream": ("viz.stream", "viz.figures.stream"),
     "viz.tables": ("viz.kit.tables",),
     "viz.token_tree": ("viz.sampling.token_tree",),
     "viz.tokenizer_explorer": ("viz.tokenizer.explorer", "viz.tokenizer.figure"),
     "viz.training_monitor": ("viz.training.monitor", "viz.training.figure"),
-    "viz.windows": ("viz.figures.windows",),
+    "viz.windows": ("viz.windows", "viz.figures.windows"),
     "weights": WEIGHTS,
 }
 RENAMED = {

@@ -24,7 +24,7 @@ function shared(p, side, value) {
   });
 }
 
-const number = (x, digits = 3) => (Number.isFinite(x) ? x.toFixed(digits) : "∞");
+const number = (x, digits = 3) => (Number.isFinite(x) ? fixed(x, digits) : "∞");
 const watched = (s) => [s.sides, s.truth, s.guess, s.theme];
 
 function makeSlider(ui, side, load, adjective) {
@@ -38,7 +38,7 @@ function makeSlider(ui, side, load, adjective) {
   return part(element, [(s) => [s[load]], (s) => {
     const p = s[load][side];
     range.value = p;
-    shown.textContent = `${(100 * p).toFixed(1)} %`;
+    shown.textContent = `${fixed(100 * p, 1)} %`;
     range.setAttribute("aria-valuetext", shown.textContent);
   }]);
 }
@@ -113,8 +113,8 @@ function makeBars() {
     }
     lines[0].text.textContent = `${number(floor)} nats`;
     lines[1].text.textContent = `${number(loss)} nats${loss > longest ? " ›" : ""}`;
-    axis.textContent = `0 to ${longest.toFixed(1)} nats. The dotted line is knowing nothing: `
-      + `ln ${s.sides.length} = ${uniform.toFixed(3)}`;
+    axis.textContent = `0 to ${fixed(longest, 1)} nats. The dotted line is knowing nothing: `
+      + `ln ${s.sides.length} = ${fixed(uniform, 3)}`;
   }]);
 }
 
@@ -126,7 +126,7 @@ function makeVerdict(ui) {
     const last = lost !== undefined
       ? `“${lost}” does come, and the guess gives it 0: the surprise is infinite.`
       : gap < 5e-7 ? "The guess is the truth: no model pays less."
-        : `Perplexity ${Math.exp(loss).toFixed(2)}; the best possible is ${Math.exp(floor).toFixed(2)}.`;
+        : `Perplexity ${fixed(Math.exp(loss), 2)}; the best possible is ${fixed(Math.exp(floor), 2)}.`;
     element.textContent = `loss ${number(loss)} = floor ${number(floor)} + gap ${number(gap)} nats. `
       + last;
     ui.say(element.textContent);

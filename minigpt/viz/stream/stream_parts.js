@@ -36,7 +36,7 @@ function makeButtons(ui, can) {
   }]);
 }
 
-const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
+const inPercent = (share) => `${fixed(100 * share, 1)} %`;
 
 // The result in one line, where the switches are.
 function makeSentence(ui) {
@@ -52,11 +52,11 @@ function makeSentence(ui) {
     }
     element.append(without ? `Without ${without}: ` : "All parts on: ");
     token(element, result.labels[0]);
-    element.append(` ${inPercent(result.shares[0])}, stream ${result.lengths.at(-1).toFixed(1)} long.`);
+    element.append(` ${inPercent(result.shares[0])}, stream ${fixed(result.lengths.at(-1), 1)} long.`);
     if (without) {
       element.append(" With all: ");
       token(element, before.labels[0]);
-      element.append(` ${inPercent(before.shares[0])}, ${before.lengths.at(-1).toFixed(1)} long.`);
+      element.append(` ${inPercent(before.shares[0])}, ${fixed(before.lengths.at(-1), 1)} long.`);
     }
     ui.say(element.textContent);
   }]);
@@ -84,7 +84,7 @@ function makeSwitches(ui, can) {
     element.classList.toggle("sp-stale", !s.known);
     const fill = ({ bar, text }, length) => {
       bar.style.width = `${100 * Math.min(1, length / longest)}%`;
-      text.textContent = `${length.toFixed(1)}${length > longest ? " ›" : ""}`;
+      text.textContent = `${fixed(length, 1)}${length > longest ? " ›" : ""}`;
     };
     rows.forEach(({ write, stream }, i) => {
       fill(write, s.result.writes[i]);
