@@ -175,7 +175,8 @@ def test_a_saved_tokenizer_and_a_saved_model_are_read():
 def test_no_old_path_stands_anywhere_but_in_the_table():
     """In what git tracks: code, pages, sources of notebooks, and the notebooks themselves."""
     rooms = {"course.checking", "data", "files", "interpret", "model", "pretrained", "sampling",
-             "tokenizer", "training", "verification", "viz.figures", "viz.stream", "viz.windows"}  # fmt: skip
+             "tokenizer", "training", "verification", "viz.figures", "viz.stream",
+             "viz.windows"}  # fmt: skip
     gone = sorted(set(MOVED) - rooms)
     assert len(gone) > 20
     pattern = r"minigpt[./](" + "|".join(path.replace(".", "[./]") for path in gone) + r")\b"
