@@ -12,9 +12,10 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import nn
 
-from minigpt.tokenizer import Tokenizer
+from minigpt.tokenizer import Tokenizer, encode_prompt
 from minigpt.viz.figures.plots import as_png, drawable, plot_bars
 from minigpt.viz.kit.explorer import Explorer, script, style
+from minigpt.viz.kit.inputs import check_pair
 from minigpt.viz.kit.labels import model_labels, visible
 from minigpt.viz.stream.ablation import run_without, writers_of
 
@@ -51,8 +52,7 @@ class StreamParts(Explorer):
     results = traitlets.Dict().tag(sync=True)  # by key_of(off): writes, lengths, next tokens
 
     def __init__(self, model: nn.Module, tokenizer: Tokenizer, prompt: str) -> None:
-        if not isinstance(tokenizer, Tokenizer):
-            raise ValueError(f"tokenizer is a {type(tokenizer).__name__}; give one of minigpt's")
+        check_pair(model, tokenizer)
         self._model, self._tokenizer = model, tokenizer
         parts = list(writers_of(model))
         super().__init__(parts=parts, **self._read(prompt, parts))
@@ -61,11 +61,11 @@ class StreamParts(Explorer):
         """Return the traits for a prompt: nothing off, and the results that it begins with."""
         if not isinstance(prompt, str):
             raise ValueError(f"prompt is a {type(prompt).__name__}; give a text")
-        tokenizer, config = self._tokenizer, self._model.config
-        ids = tokenizer.encode(prompt, frozenset(tokenizer.special_tokens))
-        if not 1 <= len(ids) <= config.block_size:
+        config = self._model.config
+        ids = encode_prompt(prompt, self._tokenizer)
+        if len(ids) > config.block_size:
             raise ValueError(
-                f"the prompt has {len(ids)} tokens; this model reads 1 to {config.block_size}"
+                f"the prompt has {len(ids)} tokens; this model reads at most {config.block_size}"
             )
         if max(ids) >= config.vocab_size:
             raise ValueError("the tokenizer has tokens that the model does not know")
