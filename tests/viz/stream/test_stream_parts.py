@@ -166,7 +166,9 @@ def test_another_librarys_model_or_tokenizer_is_refused_in_words(model, tokenize
     config = transformers.GPT2Config(vocab_size=270, n_positions=24, n_layer=1, n_head=2, n_embd=16)
     theirs = transformers.GPT2LMHeadModel(config)
     for wrong in (theirs, nn.Linear(2, 2), None):
-        with pytest.raises(ValueError, match=f"model is a .*{type(wrong).__name__}; it must be a GPT"):
+        with pytest.raises(
+            ValueError, match=f"model is a .*{type(wrong).__name__}; it must be a GPT"
+        ):
             StreamParts(wrong, tokenizer, "the")
     with pytest.raises(ValueError, match="tokenizer is a str; give a Tokenizer of minigpt"):
         StreamParts(model, "gpt2", "the")
