@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -43,9 +42,8 @@ DEFAULTS = {
     "warmup_steps": None,  # None: a tenth of the steps, at most 100
 }
 CORPORA = ("stories", *TEXTS)
-FIELDS = {"steps": "max_steps", "lr": "max_lr"}  # what TrainConfig calls them
-# When a run is resumed.
-MAY_CHANGE = {name for name in DEFAULTS if FIELDS.get(name, name) in resuming.MAY_CHANGE}
+# When a run is resumed, as `train` has it: there the steps are max_steps.
+MAY_CHANGE = {"steps"} | (DEFAULTS.keys() & resuming.MAY_CHANGE)
 
 
 def complete(folder: Path, given: dict, resume: bool) -> dict:
@@ -118,9 +116,13 @@ def build_model(settings: dict, vocab_size: int) -> GPT:
 
 def training_config(settings: dict) -> TrainConfig:
     """Translate the settings."""
-    named = {FIELDS.get(name, name): value for name, value in settings.items()}
-    known = {field.name for field in fields(TrainConfig)}
-    return TrainConfig(min_lr=0.0, **{name: named[name] for name in named.keys() & known})
+    same = ("batch_size", "warmup_steps", "optimizer", "precision", "compile", "device", "seed")
+    return TrainConfig(
+        max_steps=settings["steps"],
+        max_lr=settings["lr"],
+        min_lr=0.0,
+        **{key: settings[key] for key in same},
+    )
 
 
 def announce(folder: Path, settings: dict, data: Data, model: GPT) -> None:

@@ -98,8 +98,8 @@ def generate(
     """
     how = dict(temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
                stop_token=stop_token, use_cache=use_cache, compile=compile)  # fmt: skip
-    check_model(model)
     if isinstance(idx, (list, tuple)):
+        check_model(model)
         rows = (torch.as_tensor(row, device=model.device)[None] for row in idx)
         return [generate(model, row, max_new_tokens, **how)[0] for row in rows]
     tokens = stream(model, idx, max_new_tokens, **how)

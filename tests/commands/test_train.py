@@ -18,6 +18,7 @@ from minigpt.commands import train as train_command
 from minigpt.data import load_data
 from minigpt.pretrained import from_pretrained
 from minigpt.training import train
+from minigpt.training.checkpoints import read_notes
 from tests.commands.running import TINY, no_signals, refused
 
 
@@ -140,6 +141,13 @@ def test_resume_refuses_other_settings_and_leaves_the_run_as_it_is(run_folder, c
         assert line in refused(capsys, "train", "--out", run_folder, "--resume", *options)
     assert before == {path: path.read_bytes() for path in Path(run_folder).iterdir()}
     assert "no run to resume" in refused(capsys, "train", "--out", str(tmp_path), "--resume")
+
+
+def test_the_windows_length_is_the_models_in_the_notes_too(run_folder):
+    """As every checkpoint has it: one of an older version could not be resumed otherwise."""
+    notes = read_notes(Path(run_folder) / "checkpoint.safetensors")
+    assert notes["training"]["block_size"] is None
+    assert notes["training"]["max_steps"] == 6
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"data": "stories"}', "[" * 100_000])
