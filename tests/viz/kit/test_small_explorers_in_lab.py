@@ -44,7 +44,7 @@ def test_each_plays_in_jupyterlab_in_both_themes(page, lab, request):
         page.locator(".sp").get_by_label(part).click()
     expect(said).to_contain_text("Without attn 0, mlp 2: ")
     expect(said).to_contain_text("long. With all:")
-    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
 
     for theme in ("Dark", "Light"):
         lab.set_theme(page, theme)
