@@ -267,6 +267,7 @@ def test_a_prompt_that_is_refused_changes_nothing_and_says_why(page, played, wid
     root.get_by_role("textbox").fill("x" * 40)
     root.get_by_role("button", name="Read").click()
     expect(root.get_by_role("alert")).to_contain_text("40 tokens")
+    expect(root.locator("form").get_by_role("alert")).to_have_count(1)  # beside the field
     shows(root, expect, widget, [])
     assert widget.prompt == "the red kite"
 
