@@ -679,7 +679,7 @@ assert abs(kept / expected - 1) < 0.05
 print(f"{expected / 1e6:.1f} MB by formula, {kept / 1e6:.1f} MB watched")
 
 # %% [markdown]
-# That was PyTorch's fast call (lesson 03), named *fused*. Your own from lesson 03 makes whole
+# That was PyTorch's one call (lesson 03), named *fused*. Your own from lesson 03 makes whole
 # patterns, and keeps them: nh rows of T numbers a position in each layer. **Predict:** does that
 # matter, at T = 128? At 1,024?
 
