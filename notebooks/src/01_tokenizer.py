@@ -251,8 +251,8 @@ print("The first step of training equals the step by hand.")
 
 # %% [markdown]
 # Pairs seen only once are merged too, as in `abc`, until no pair is left. The list of merges, in
-# order, is all there is to a trained tokenizer. What a token *says* follows from it: the bytes of
-# its left half, then those of its right.
+# order, is all that training leaves. What a token *says* follows from it: the bytes of its left
+# half, then those of its right.
 
 
 # %%
@@ -535,8 +535,8 @@ labels = list(map(label, docs_tokens[256:]))
 viz.coloured_tokens(labels[:30], range(256, 286))
 
 # %% [markdown]
-# Two spaces, four spaces: indentation comes first. `--` draws tables. Between them stand the
-# beginnings of English: `·t`, `he`, `in`, and soon `·the`.
+# Two spaces, four spaces: indentation comes first. `--` grows into ruled lines. Between them stand
+# the beginnings of English: `·t`, `he`, `in`, and soon `·the`.
 
 # %% tags=["nbval-ignore-output"]
 words = [text for text in labels if text.startswith("·") and text[1:].isalpha()]
@@ -839,9 +839,9 @@ viz.table(rows, ["text", "tokens", "ids"])
 # **glitch token** (Rumbelow and Watkins 2023).
 
 # %% [markdown]
-# **Other tokenizers** change the cuts more than the merges. GPT-4's pattern takes at most three
-# digits at a time, and `'S` like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as
-# a sign, `▁`, so no rule of any one language is needed to cut.
+# **Other tokenizers** cut otherwise. GPT-4's pattern takes at most three digits at a time, and `'S`
+# like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as a sign, `▁`, and needs no
+# rule of any one language (Kudo and Richardson 2018).
 
 # %% [markdown]
 # ## Special tokens
