@@ -840,15 +840,14 @@ viz.table(rows, ["text", "tokens", "ids"])
 
 # %% [markdown]
 # **Other tokenizers** cut otherwise. GPT-4's pattern takes at most three digits at a time, and `'S`
-# like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as a sign, `▁`, and needs no
-# rule of any one language (Kudo and Richardson 2018).
+# like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as a sign, `▁`, and has no
+# rule of any one language (says its README).
 
 # %% [markdown]
 # ## Special tokens
 #
-# GPT-2 read its documents in one long row. Between them stands a mark, `<|endoftext|>`: the id
-# 50256 that was left over. No merge makes it; it is a **special token**. What if somebody *types*
-# it?
+# Between two of GPT-2's documents stands a mark, `<|endoftext|>`: the id 50256 that was left over.
+# No merge makes it; it is a **special token**. What if somebody *types* it?
 
 # %%
 mark = "<|endoftext|>"
