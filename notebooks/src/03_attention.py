@@ -399,8 +399,8 @@ print("One product with W_o equals the sum of the heads' own products.")
 # ## Two more parts: bias and dropout
 #
 # `nn.Linear(C, D)` computes $x W + b$. The **bias** $b$ is a vector of D learned numbers that is
-# added whatever comes in. GPT-2 has one in every linear layer but the last; some later models have
-# none (Chowdhery et al. 2022). Here `config.bias` decides.
+# added whatever comes in. GPT-2 has one in every linear layer but the last. Here `config.bias`
+# decides.
 
 # %% [markdown]
 # **Dropout** is for training: each number becomes 0 with a chance of p, drawn anew each time, so
