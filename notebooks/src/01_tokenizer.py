@@ -1084,8 +1084,8 @@ show(encode_gpt2(text), gpt2_tokens)
 # `<`, and `.<` is another token.
 
 # %% [markdown]
-# Which test finds which mistake? First, everybody's favourite: does the text come back?
-# **Predict** how many of the four wrong ones survive it on the paragraph.
+# Which test finds which mistake? First, the simplest: does the text come back? **Predict** how many
+# of the four wrong ones survive it on the paragraph.
 
 
 # %%

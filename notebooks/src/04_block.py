@@ -832,8 +832,8 @@ print(f"knowing nothing: {math.log(1024):.3f} nats")
 # No. Without the plus it is almost as bad as knowing nothing, ln 1,024.
 
 # %% [markdown]
-# **3. The plus in the wrong place:** added to the normalised copy, not to the stream. It is an easy
-# slip, `x = self.ln_1(x)`. **Predict** how the length of the stream develops.
+# **3. The plus in the wrong place:** added to the normalised copy, not to the stream. The slip is
+# `x = self.ln_1(x)`. **Predict** how the length of the stream develops.
 
 
 # %%

@@ -243,8 +243,8 @@ print("only in the file: ", set(stored) - set(model.state_dict()))
 # holds it once. That is why the names were worth copying: the map is almost empty.
 
 # %% [markdown]
-# But files of GPT-2 differ. Our names begin with the prefix `transformer.`. The file on the
-# hub has no prefix; copies saved again often have it.
+# But files of GPT-2 differ. Our names begin with the prefix `transformer.`. The file on the hub has
+# no prefix; copies saved again may have it.
 #
 # | in the file | in the model |
 # | --- | --- |
