@@ -2,7 +2,8 @@
 
 Begin with `patterns.py`: who attends to whom, and what the model expects after each layer.
 `heads.py` knows heads by what they look at, `ablation.py` takes parts out, `attribution.py` says
-what each part adds to an answer, and `induction.py` has a head be born.
+what each part adds to an answer. `recording.py` keeps what a run had where, `patching.py` puts it
+into another run. `induction.py` has a head be born.
 """
 
 from minigpt import lazy
@@ -10,10 +11,10 @@ from minigpt import lazy
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "Attribution": "attribution",
-        "Birth": "induction",
+        "Activations": "recording",
         "Means": "ablation",
         "ablated": "ablation",
+        "activations": "recording",
         "attention_patterns": "patterns",
         "attention_rollout": "patterns",
         "direct_attribution": "attribution",
@@ -23,6 +24,8 @@ __getattr__, __dir__, __all__ = lazy(
         "logit_lens": "patterns",
         "mean_head_scores": "heads",
         "measure_means": "ablation",
+        "patch_effects": "patching",
+        "patched": "patching",
         "repeated_batch": "induction",
         "repeated_tokens": "heads",
         "residual_stream": "patterns",
