@@ -36,7 +36,7 @@ def tokenizer():
     return Tokenizer.train(TEXT * 4, vocab_size=269, special_tokens=[])
 
 
-def make_model(tokenizer, seed=1):
+def make_model(tokenizer, seed=7):
     torch.manual_seed(seed)
     model = GPT(GPTConfig(tokenizer.vocab_size, 24, 2, 2, 16))
     for parameter in model.parameters():
@@ -143,7 +143,7 @@ def test_the_storytellers_colour_goes_from_its_word_to_the_end_by_one_attention(
         (CLEAN, None, None, "corrupt is a NoneType; give a text"),
         (CLEAN, CORRUPT, (" red kite", "t"), "two texts of one token each"),
         (CLEAN, CORRUPT, ("t", "t"), "the answer to both prompts is t;"),
-        (CLEAN * 2, CORRUPT * 2, None, "positions do not fit"),
+        (CLEAN * 5, CORRUPT * 5, None, "positions do not fit"),
     ],
 )
 def test_prompts_that_cannot_be_compared_are_refused(
@@ -292,10 +292,8 @@ def brightness(colour):
     return sum(numbers) / 3 / (255 if colour.startswith("rgb") else 1)
 
 
-def test_a_hostile_text_is_text(played, page, model, expect):
-    tokenizer = Tokenizer.train(TEXT * 4, vocab_size=269, special_tokens=[])
-    words = "<b>&</b>", "<i>&</i>"
-    widget = PatchMap(model, tokenizer, *words)
+def test_a_hostile_text_is_text(played, page, model, tokenizer, expect):
+    widget = PatchMap(model, tokenizer, "<b>&</b>", "<i>&</i>", answers=("t", "r"))
     root = played(widget)
     assert page.locator("main b, main i").count() == 0
     expect(root.locator(".pm-text").first).to_contain_text("<b>&</b>")
