@@ -127,8 +127,8 @@ function makeMiddle(ui, can) {
   const wanted = [
     ["patterns", () => makeGrid(ui, can)],
     ["patterns", () => makeMap(ui, can, "One head")],
-    ["patterns", () => when((now) => now.other_tokens.length, makeComparison(ui, can))],
     ["rollout", () => when((now) => now.beside, makeMap(ui, can, "Rollout", true))],
+    ["patterns", () => when((now) => now.other_tokens.length, makeComparison(ui, can))],
     ["lines", () => makeLines(ui, can)],
     [null, () => makeReadout(ui)],
     ["scores", () => makeList(ui, can)],

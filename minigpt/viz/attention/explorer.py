@@ -21,14 +21,14 @@ from minigpt.viz.attention.many import Texts, check_comparable
 from minigpt.viz.attention.parts import CAN_BE_SHOWN, PARTS, check_parts
 from minigpt.viz.attention.reading import Reading
 from minigpt.viz.attention.state import HeadState, place
-from minigpt.viz.kit.explorer import script, style
+from minigpt.viz.kit.explorer import Explorer, script, style
 from minigpt.viz.kit.labels import signed
 
 HERE = Path(__file__).parent
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
-class AttentionExplorer(HeadState):
+class AttentionExplorer(HeadState, Explorer):
     """Explore the attention heads of a model on a text: choose, compare, take out, look again.
 
     `layer`, `head` and `row` (the token that looks; negative counts from the end) are where it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import traitlets
 
 from minigpt.config import check_whole
-from minigpt.viz.kit.explorer import Explorer
 
 
 def place(name: str, value: int, size: int) -> int:
@@ -16,7 +15,7 @@ def place(name: str, value: int, size: int) -> int:
     return value % size
 
 
-class HeadState(Explorer):
+class HeadState(traitlets.HasTraits):
     """The traits of the head explorer."""
 
     parts = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of CAN_BE_SHOWN

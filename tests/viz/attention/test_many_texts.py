@@ -152,6 +152,16 @@ def test_heads_are_taken_out_by_their_mean_with_the_mouse(played, page, explorer
     assert seen[0] == seen[2] and abs(seen[0] - seen[1]) > 0.001
 
 
+def test_what_was_found_in_another_way_is_not_told(page, explorer, tmp_path, expect):
+    explorer.ablate([(0, 0)])
+    zero = explorer.without
+    explorer.by_mean = True
+    explorer.without = zero  # as while Python works out the other
+    explorer.to_html(tmp_path / "a.html")
+    page.goto((tmp_path / "a.html").as_uri())
+    expect(page.locator(".ae-effect")).to_have_text("…")
+
+
 def test_the_list_of_heads_shows_the_means_over_texts(played, tokenizer, expect):
     model = planted(tokenizer)
     explorer = AttentionExplorer(model, tokenizer, "the red kite fell.", texts=TEXTS[:2])
