@@ -114,9 +114,9 @@ def check_texts(clean: Tensor, corrupt: Tensor) -> None:
 
 
 def measured(measure: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
-    """Return measure(logits) (B,) of next-token logits (B, V), or raise ValueError for less."""
+    """Return measure(logits), (B, ...) of next-token logits (B, V), or raise ValueError."""
     value = measure(logits)
-    if not isinstance(value, Tensor) or value.shape != logits.shape[:1]:
+    if not isinstance(value, Tensor) or value.shape[:1] != logits.shape[:1]:
         given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(
             f"measure gave {given} for logits {tuple(logits.shape)}; it must give one number for "
@@ -136,9 +136,10 @@ def patch_effects(
     """Measure the corrupt run with one activation of the clean run put in, for every place.
 
     clean and corrupt (1, T) are equally long. `measure` is given the logits of the next token after
-    the text, (B, V), and returns a number for each of the B runs. -> (n_layer + 1, T) for
-    part="stream", (n_layer, T) for "attn" and "mlp": entry [l, t] is the measure with layer l,
-    position t patched. The model is left as it was. Raises ValueError for texts of unequal length.
+    the text, (B, V), and returns a number for each of the B runs (or a tensor, (B, ...)).
+    -> (n_layer + 1, T) for part="stream", (n_layer, T) for "attn" and "mlp": entry [l, t] is the
+    measure with layer l, position t patched. The model is left as it was. Raises ValueError for
+    texts of unequal length.
     Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT" (causal tracing;
     there the corrupt run is the same text with noise, here it is another text).
 
@@ -169,14 +170,14 @@ def patch_layer(
     part: str,
     layer: int,
 ) -> Tensor:
-    """Return the measure of this run (T,) with that run's layer put in, at one position each.
+    """Return the measures of this run, (T, ...), with that run's layer put in at one position each.
 
     Where the runs have the same there, nothing has to be computed. What comes before the layer
     stays the same too, so the blocks run from it on, many runs in one batch.
     """
     plain = measured(measure, logit_lens(model, this.stream[-1, :, -1]))
     here, there = getattr(this, part)[layer, 0], getattr(that, part)[layer, 0]  # (T, C)
-    effects = plain.repeat(len(here))
+    effects = plain.expand(len(here), *plain.shape[1:]).clone()
     places = (here != there).any(dim=-1).nonzero().flatten()
     for some in places.split(max(1, AT_ONCE // len(here))):
         mask = torch.zeros(len(some), len(here), dtype=torch.bool, device=here.device)

@@ -176,6 +176,14 @@ def test_the_last_position_after_the_last_block_is_the_whole_answer(model, texts
     assert before == pytest.approx([here] * 16, abs=1e-5)
 
 
+def test_a_measure_may_keep_all_logits(model, texts):
+    clean, corrupt = texts
+    kept = patch_effects(model, clean, corrupt, lambda logits: logits, "mlp")
+    assert kept.shape == (3, 11, 50)
+    effects = patch_effects(model, clean, corrupt, rival, "mlp")
+    torch.testing.assert_close(kept[..., 3] - kept[..., 8], effects)
+
+
 def test_two_equal_texts_have_no_effects(model, texts):
     clean, _ = texts
     effects = patch_effects(model, clean, clean, rival)

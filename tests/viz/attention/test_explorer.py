@@ -198,9 +198,9 @@ def test_scores_of_random_tokens_do_not_depend_on_the_text(model, tokenizer):
     found = []
     for text in (TEXT, "a kite"):
         explorer = AttentionExplorer(model, tokenizer, text)
-        explorer.answer_scores(random_text=True)
+        explorer.answer_scores(on="random")
         found.append(explorer.scores)
-        assert explorer.random_text
+        assert explorer.scored_on == "random"
         assert None not in explorer.scores["induction"]
     assert found[0] == found[1]
 
@@ -376,7 +376,7 @@ def test_a_picture_and_a_page_are_written(explorer, tmp_path):
 
 def test_the_script_is_small_and_loads_nothing_and_writes_no_html():
     script = AttentionExplorer._esm
-    assert len(script.encode()) < 44_000
+    assert len(script.encode()) < 48_000
     for forbidden in ("http:", "https:", "import ", "innerHTML", "outerHTML", "eval("):
         assert forbidden not in script
     assert "http" not in AttentionExplorer._css
@@ -696,7 +696,7 @@ def test_nothing_is_told_of_another_model_than_was_read(tokenizer, what):
     with pytest.raises(ValueError, match="transformer.h.2.mlp is another one now"):
         {
             "ablate": lambda: explorer.ablate([(0, 0)]),
-            "scores": lambda: explorer.answer_scores(random_text=True),
+            "scores": lambda: explorer.answer_scores(on="random"),
             "patterns": explorer.picture,
         }[what]()
     explorer.read(TEXT)  # as it is now

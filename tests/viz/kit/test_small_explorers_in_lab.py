@@ -15,8 +15,10 @@ CELLS = (
     "viz.SizeExplorer(model.config)",
     "viz.VerifyStrip(verify(model, model))",
     "viz.StreamParts(model, tokenizer, prompt)",
+    "patches = viz.PatchMap(model, tokenizer, prompt + ' Max. Max', prompt + ' Leo. Leo',\n"
+    "    answers=(' was', '.'))\npatches",
 )
-ROOTS = (".sw", ".cf", ".sz", ".vs", ".sp")
+ROOTS = (".sw", ".cf", ".sz", ".vs", ".sp", ".pm")
 
 
 def test_each_plays_in_jupyterlab_in_both_themes_and_is_there_when_reopened(page, lab, request):
@@ -44,6 +46,12 @@ def test_each_plays_in_jupyterlab_in_both_themes_and_is_there_when_reopened(page
         page.locator(".sp").get_by_label(part).click()
     expect(said).to_contain_text("Without attn 0, mlp 2: ")
     expect(said).to_contain_text("long. With all:")
+    page.locator(".pm-cell").first.focus()
+    page.keyboard.type("abj")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".pm-said")).to_contain_text("residual stream after block 0")
+    page.locator(".pm-cell").last.click()
+    expect(page.locator(".pm-said")).to_contain_text("moved +100 % of the way")
     expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
 
     for theme in ("Dark", "Light"):
@@ -66,3 +74,4 @@ def test_each_plays_in_jupyterlab_in_both_themes_and_is_there_when_reopened(page
     expect(page.locator(".vs-details h4")).to_have_text("logits")
     expect(said).to_contain_text("Without attn 0, mlp 2: ")
     expect(page.locator(".sp .xp-alone")).to_contain_text("No kernel answers")
+    expect(page.locator(".pm-said")).to_contain_text("moved +100 % of the way")
