@@ -1,0 +1,104 @@
+"""Correct answers to the exercises of lesson 09, each written in another way."""
+
+import torch
+from torch.nn import functional as F
+
+from minigpt.interpret.heads import induction_targets
+
+# --- repeat_pieces ---
+
+
+def pieces_token_by_token(pieces, T):
+    x = torch.zeros(len(pieces), T, dtype=torch.long)
+    y = torch.full((len(pieces), T), -100)
+    for row, piece in enumerate(pieces):
+        for t in range(T):
+            x[row, t] = piece[t % len(piece)]
+            if t >= len(piece):
+                y[row, t] = piece[(t + 1) % len(piece)]
+    return x, y
+
+
+def pieces_by_repeat(pieces, T):
+    texts = [piece.repeat(T // len(piece) + 2)[: T + 1] for piece in pieces]
+    ids = torch.stack(texts)
+    sizes = torch.tensor([len(piece) for piece in pieces])[:, None]
+    return ids[:, :T], torch.where(torch.arange(T) >= sizes, ids[:, 1:], -100)
+
+
+def pieces_as_lists(pieces, T):
+    xs, ys = [], []
+    for piece in pieces:
+        ids = piece.tolist() * (T + 2)
+        n = min(len(piece), T)
+        xs.append(ids[:T])
+        ys.append([-100] * n + ids[n + 1 : T + 1])
+    return torch.tensor(xs), torch.tensor(ys)
+
+
+# --- offset_score ---
+
+
+def offset_by_rows(patterns, offset):
+    rows = torch.arange(offset + 1, patterns.size(-1))
+    return patterns[..., rows, rows - offset].mean(-1)
+
+
+def offset_by_mask(patterns, offset):
+    T = patterns.size(-1)
+    mask = torch.ones(T, T).tril(-offset).triu(-offset).bool()
+    mask[:, 0] = False
+    return patterns.masked_fill(~mask, 0).sum(dim=(-2, -1)) / mask.sum()
+
+
+def offset_one_by_one(patterns, offset):
+    T = patterns.size(-1)
+    return sum(patterns[..., t, t - offset] for t in range(offset + 1, T)) / (T - offset - 1)
+
+
+# --- induction_score ---
+
+
+def induction_one_by_one(patterns, idx):
+    weights, chances = [], []
+    for pattern, ids in zip(patterns, idx.tolist()):
+        for t, token in enumerate(ids):
+            places = [s for s in range(1, t) if ids[s - 1] == token]
+            if places:
+                weights.append(pattern[:, t, places].sum(dim=-1))
+                chances.append(len(places) / (t + 1))
+    chance = sum(chances) / len(chances)
+    return (torch.stack(weights).mean(dim=0) - chance) / (1 - chance)
+
+
+def induction_with_the_packages_targets(patterns, idx):
+    targets = torch.stack([induction_targets(ids) for ids in idx])
+    count = targets.any(dim=-1).sum()
+    weight = torch.einsum("bhts,bts->h", patterns, targets.to(patterns.dtype)) / count
+    chance = (targets.double().mean(dim=-1) * idx.size(1)).div(torch.arange(1, idx.size(1) + 1))
+    chance = chance.sum() / count
+    return ((weight - chance) / (1 - chance)).to(patterns.dtype)
+
+
+def induction_by_padding(patterns, idx):
+    T = idx.size(1)
+    before = F.pad(idx, (1, 0), value=-1)[:, :T]  # the token before each
+    targets = (before[:, None, :] == idx[:, :, None]) & torch.ones(T, T).tril(-1).bool()
+    b, t = targets.any(dim=-1).nonzero(as_tuple=True)
+    weight = (patterns[b, :, t] * targets[b, t][:, None]).sum(dim=-1).mean(dim=0)
+    chance = (targets[b, t].sum(dim=-1) / (t + 1)).mean()
+    return 1 - (1 - weight) / (1 - chance)
+
+
+VARIANTS = {
+    "repeat_pieces": [pieces_token_by_token, pieces_by_repeat, pieces_as_lists],
+    "offset_score": [offset_by_rows, offset_by_mask, offset_one_by_one],
+    "induction_score": [
+        induction_one_by_one,
+        induction_with_the_packages_targets,
+        induction_by_padding,
+    ],
+}
+
+# Mutants of the solutions that no case can tell from them, and why.
+SURVIVORS = {}
