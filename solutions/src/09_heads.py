@@ -130,3 +130,143 @@ def induction_score(patterns, idx):
 
 # %% check="induction_score"
 check("induction_score", induction_score)
+
+# %% [markdown] exercise="fold_means"
+# ## An ablation written into the weights
+#
+# A hook takes a head out while the model runs. The same can be written into the weights, once. Write
+# `fold_means(weight, bias, heads, means)`: it returns the weight and bias of a `c_proj` that goes on
+# as if some heads always gave the same.
+#
+# | | | |
+# | --- | --- | --- |
+# | `weight` | `(C, C)` | as PyTorch's Linear keeps it: (out, in). The layer adds `weight @ gathered + bias` |
+# | `bias` | `(C,)` | |
+# | `heads` | a list of n whole numbers | which heads; each is there once, in any order |
+# | `means` | `(n, hs)` | what each of them should give, in the order of `heads` |
+# | result | a pair `weight, bias` | new tensors of the same shapes and dtype |
+#
+# - What comes in, `gathered`, has the heads side by side: head 0's hs channels first.
+# - Whatever such a head gathers, the layer must no longer depend on it. Means of 0 are the ablation by
+#   zero.
+# - What you are given stays as it is.
+#
+# For example, `[[1, 2], [3, 4]]` and `[10, 20]`, head 1 of one channel and its mean 5: the weight
+# becomes `[[1, 0], [3, 0]]`, the bias `[10 + 2 * 5, 20 + 4 * 5] = [20, 40]`.
+
+
+# %% solution="fold_means"
+def fold_means(weight, bias, heads, means):
+    """Let heads always give their means: the weight and bias of c_proj, changed."""
+    ### BEGIN SOLUTION
+    hs = means.size(-1)
+    cut, told = weight.clone(), bias.clone()
+    for head, mean in zip(heads, means):
+        columns = slice(head * hs, head * hs + hs)
+        told += weight[:, columns] @ mean
+        cut[:, columns] = 0
+    return cut, told
+    ### END SOLUTION
+
+
+# %% check="fold_means"
+check("fold_means", fold_means)
+
+# %% [markdown] exercise="mean_ablation"
+# ## What it always says, in place of what it says now
+#
+# Silence is something that a model has never met in training. A **mean ablation** puts in what the
+# head gives on average over other texts. Write `mean_ablation(z, others, head)`.
+#
+# | | | |
+# | --- | --- | --- |
+# | `z` | `(B, nh, T, hs)` | what a layer's heads gathered in these texts, before c_proj |
+# | `others` | `(N, nh, T, hs)` | what they gathered in N other texts |
+# | `head` | a whole number | the one to take out |
+# | result | `(B, nh, T, hs)` | `z`, with that head's mean over the other texts |
+#
+# The mean is taken **position by position**: position 3 gets the mean of the others' position 3. `z`
+# and `others` stay as they are, the dtype is kept.
+#
+# For example, one head of one channel, two positions, two other texts that gave `10, 20` and
+# `30, 60`: every text gets `20, 40`.
+
+
+# %% solution="mean_ablation"
+def mean_ablation(z, others, head):
+    """Put a head's mean over other texts in its place: (B, nh, T, hs), the same."""
+    ### BEGIN SOLUTION
+    result = z.clone()
+    result[:, head] = others[:, head].mean(dim=0)  # (T, hs)
+    return result
+    ### END SOLUTION
+
+
+# %% check="mean_ablation"
+check("mean_ablation", mean_ablation)
+
+# %% [markdown] exercise="cost_of_head"
+# ## Mend: what does a head cost?
+#
+# A friend measures by how much the loss rises, in nats a token, when one head is silent. It runs, and
+# gives numbers. But the loss of the whole model is far above what training showed, the numbers do
+# not agree with a head cut out of the weights, and afterwards the model is another one.
+#
+# **Three things are wrong.** Mend them. What it should do:
+#
+# - `model` is a GPT, `idx` `(B, T)`. The loss is the mean cross-entropy of all next tokens in `idx`.
+# - The head is silent: what it gathered is 0 when `c_proj` mixes the heads. All else is as it was.
+# - The rise is returned, and the model is left as it was found, without a hook.
+#
+# The model is in evaluation mode already. A hook registered by `register_forward_pre_hook` is called
+# as `hook(module, given)`, `given` being a tuple of the inputs, and may return another input.
+
+
+# %% solution="cost_of_head"
+### BEGIN BROKEN
+# @torch.no_grad()
+# def cost_of_head(model, idx, layer, head):
+#     """Return by how much the loss rises without a head, in nats a token."""
+#     hs = model.config.n_embd // model.config.n_head
+#     c_proj = model.transformer.h[layer].attn.c_proj
+#
+#     def silence(module, given, result):
+#         x = result.clone()
+#         x[..., head * hs : head * hs + hs] = 0
+#         return x
+#
+#     def loss():
+#         logits = model(idx)
+#         return F.cross_entropy(logits.flatten(0, 1), idx.flatten())
+#
+#     before = loss()
+#     hook = c_proj.register_forward_hook(silence)
+#     return loss() - before
+### END BROKEN
+### BEGIN SOLUTION
+@torch.no_grad()
+def cost_of_head(model, idx, layer, head):
+    """Return by how much the loss rises without a head, in nats a token."""
+    hs = model.config.n_embd // model.config.n_head
+    c_proj = model.transformer.h[layer].attn.c_proj
+
+    def silence(module, given):  # 1. what comes in: behind c_proj the heads are mixed
+        x = given[0].clone()
+        x[..., head * hs : head * hs + hs] = 0
+        return x
+
+    def loss():
+        logits = model(idx)[:, :-1]  # 2. position t answers for the token at t + 1
+        return F.cross_entropy(logits.flatten(0, 1), idx[:, 1:].flatten())
+
+    before = loss()
+    hook = c_proj.register_forward_pre_hook(silence)
+    without = loss()
+    hook.remove()  # 3. or the head stays silent
+    return without - before
+
+
+### END SOLUTION
+
+# %% check="cost_of_head"
+check("cost_of_head", cost_of_head)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from minigpt.course.exercise.kinds import EXACT, Worth, function
+from minigpt.course.exercise.calls.heads import call_intervention
+from minigpt.course.exercise.kinds import EXACT, Worth, bug, function
 from minigpt.course.lessons.lesson_09_heads import cases
+from minigpt.course.lessons.lesson_09_heads import misconceptions_ablation as wrong_ablation
 from minigpt.course.lessons.lesson_09_heads import misconceptions_scores as wrong_scores
 
 EXERCISES = (
@@ -65,5 +67,60 @@ EXERCISES = (
         reference=cases.induction_score,
         wrong=wrong_scores.INDUCTION_SCORE,
         keep=False,
+    ),
+    function(
+        "fold_means",
+        "An ablation written into the weights",
+        Worth(points=5, difficulty=3, importance=4, minutes=15),
+        (
+            "The layer's last step is weight @ gathered + bias. Which columns of the weight meet "
+            "what head h gathered?",
+            "C = 6, hs = 2, head 1: columns 2 and 3 of weight (6, 6), so (6, 2). Times the mean "
+            "(2,) that is (6,): what the layer would add at every position.",
+            "copy weight and bias\n"
+            "for each head and its mean:\n"
+            "    columns = those of the head, hs of them, from head times hs on\n"
+            "    bias += weight[:, columns] @ mean\n"
+            "    the copied weight's columns become 0",
+        ),
+        draw=cases.draw_fold,
+        reference=cases.fold_means,
+        wrong=wrong_ablation.FOLD_MEANS,
+        keep=False,
+    ),
+    function(
+        "mean_ablation",
+        "What it always says, in place of what it says now",
+        Worth(points=3, difficulty=2, importance=4, minutes=8),
+        (
+            "What should be forgotten, and what should stay: what the head says of this text, or "
+            "what it says at this position of any text?",
+            "others (N, nh, T, hs) -> one head: (N, T, hs) -> over the texts: (T, hs). In z "
+            "(B, nh, T, hs) it takes the place of (B, T, hs).",
+            "mean = others of that head, averaged over the texts\n"
+            "copy z; its head becomes mean, in every text",
+        ),
+        draw=cases.draw_mean,
+        reference=cases.mean_ablation,
+        wrong=wrong_ablation.MEAN_ABLATION,
+        keep=False,
+    ),
+    bug(
+        "cost_of_head",
+        "Mend: what does a head cost?",
+        Worth(points=4, difficulty=3, importance=4, minutes=12),
+        (
+            "Follow one number of the head from where it is gathered to where it is silenced. And "
+            "what is in the model when the function has returned?",
+            "gathered (B, T, C): heads side by side -> c_proj mixes them -> (B, T, C). Logits of "
+            "position t are for the token at t + 1: (B, T - 1, V) against (B, T - 1).",
+            "silence what c_proj is *given*: a forward pre-hook, which returns the new input\n"
+            "compare logits without the last position with ids without the first\n"
+            "remove the hook when the loss is known",
+        ),
+        draw=cases.draw_cost,
+        call=call_intervention,
+        reference=cases.cost_of_head,
+        wrong=wrong_ablation.COST_OF_HEAD,
     ),
 )

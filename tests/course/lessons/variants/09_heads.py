@@ -1,8 +1,11 @@
 """Correct answers to the exercises of lesson 09, each written in another way."""
 
+import copy
+
 import torch
 from torch.nn import functional as F
 
+from minigpt.interpret import ablated, token_surprisal
 from minigpt.interpret.heads import induction_targets
 
 # --- repeat_pieces ---
@@ -90,6 +93,98 @@ def induction_by_padding(patterns, idx):
     return 1 - (1 - weight) / (1 - chance)
 
 
+# --- fold_means ---
+
+
+def fold_by_a_mask(weight, bias, heads, means):
+    """The means laid where the heads are, zeros elsewhere."""
+    C, hs = len(bias), means.size(1)
+    cut = torch.zeros(C // hs, hs, dtype=torch.bool)
+    cut[heads] = True
+    gathered = torch.zeros(C // hs, hs, dtype=bias.dtype)
+    gathered[heads] = means
+    return torch.where(cut.flatten(), 0.0, weight), F.linear(gathered.flatten(), weight, bias)
+
+
+def fold_by_heads(weight, bias, heads, means):
+    by_head = weight.reshape(len(bias), -1, means.shape[1]).clone()  # (C, nh, hs)
+    bias = bias + torch.einsum("cnh,nh->c", by_head[:, heads], means)
+    by_head[:, heads] = 0
+    return by_head.reshape(weight.shape), bias
+
+
+def fold_channel_by_channel(weight, bias, heads, means):
+    columns = list(weight.unbind(dim=1))
+    for head, mean in zip(heads, means.tolist()):
+        for i, value in enumerate(mean):
+            c = head * len(mean) + i
+            bias = bias + value * weight[:, c]
+            columns[c] = torch.zeros_like(bias)
+    return torch.stack(columns, dim=1), bias
+
+
+# --- mean_ablation ---
+
+
+def mean_by_where(z, others, head):
+    chosen = torch.arange(z.size(1)).eq(head)[:, None, None]
+    return torch.where(chosen, others.sum(dim=0) / len(others), z)
+
+
+def mean_by_parts(z, others, head):
+    mean = others.mean(dim=0, keepdim=True).expand_as(z)
+    return torch.cat([z[:, :head], mean[:, head : head + 1], z[:, head + 1 :]], dim=1)
+
+
+def mean_by_heads(z, others, head):
+    heads = list(z.unbind(dim=1))
+    heads[head] = torch.stack([sum(o[head] for o in others) / len(others)] * len(z))
+    return torch.stack(heads, dim=1)
+
+
+# --- cost_of_head ---
+
+
+def cost_by_the_package(model, idx, layer, head):
+    def loss():
+        with torch.no_grad():
+            return token_surprisal(model(idx), idx).mean()
+
+    before = loss()
+    with ablated(model, [(layer, head)]):
+        return loss() - before
+
+
+def cost_by_a_copy(model, idx, layer, head):
+    other, hs = copy.deepcopy(model), model.config.head_size
+    other.transformer.h[layer].attn.c_proj.weight.data[:, head * hs : (head + 1) * hs] = 0
+    losses = []
+    for each in (model, other):
+        chances = each(idx).detach().log_softmax(dim=-1)
+        told = [
+            chances[b, t, idx[b, t + 1]] for b in range(len(idx)) for t in range(idx.size(1) - 1)
+        ]
+        losses.append(-torch.stack(told).mean())
+    return losses[1] - losses[0]
+
+
+@torch.no_grad()
+def cost_by_attend(model, idx, layer, head):
+    attn = model.transformer.h[layer].attn
+    before, attend = F.cross_entropy(model(idx).mT[..., :-1], idx[:, 1:]), attn.attend
+
+    def silent(q, k, v, dropout=0.0):
+        y = attend(q, k, v).clone()
+        y[:, head] = 0
+        return y
+
+    attn.attend = silent
+    try:
+        return F.cross_entropy(model(idx).mT[..., :-1], idx[:, 1:]) - before
+    finally:
+        attn.attend = attend
+
+
 VARIANTS = {
     "repeat_pieces": [pieces_token_by_token, pieces_by_repeat, pieces_as_lists],
     "offset_score": [offset_by_rows, offset_by_mask, offset_one_by_one],
@@ -98,6 +193,9 @@ VARIANTS = {
         induction_with_the_packages_targets,
         induction_by_padding,
     ],
+    "fold_means": [fold_by_a_mask, fold_by_heads, fold_channel_by_channel],
+    "mean_ablation": [mean_by_where, mean_by_parts, mean_by_heads],
+    "cost_of_head": [cost_by_the_package, cost_by_a_copy, cost_by_attend],
 }
 
 # Mutants of the solutions that no case can tell from them, and why.
