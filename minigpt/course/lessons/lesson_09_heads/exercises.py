@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from minigpt.course.exercise.calls.heads import call_intervention
-from minigpt.course.exercise.kinds import EXACT, Worth, bug, function
+from minigpt.course.exercise.kinds import EXACT, Worth, bug, function, number, written
 from minigpt.course.lessons.lesson_09_heads import cases
 from minigpt.course.lessons.lesson_09_heads import misconceptions_ablation as wrong_ablation
+from minigpt.course.lessons.lesson_09_heads import misconceptions_intervals as wrong_intervals
+from minigpt.course.lessons.lesson_09_heads import misconceptions_patching as wrong_patching
+from minigpt.course.lessons.lesson_09_heads import misconceptions_reading as wrong_reading
 from minigpt.course.lessons.lesson_09_heads import misconceptions_scores as wrong_scores
+from minigpt.course.lessons.lesson_09_heads.written import WHY_INTERVENE
 
 EXERCISES = (
     function(
@@ -122,5 +126,102 @@ EXERCISES = (
         call=call_intervention,
         reference=cases.cost_of_head,
         wrong=wrong_ablation.COST_OF_HEAD,
+    ),
+    function(
+        "paired_interval",
+        "Is it more than chance?",
+        Worth(points=3, difficulty=2, importance=4, minutes=8),
+        (
+            "The same story, with the head and without it: why is that more than two stories?",
+            "rises (..., n) -> mean (...), standard deviation (...). Its n stories make the mean "
+            "surer by the root of n. Two ends, stacked last: (..., 2).",
+            "rise = after less before, story by story\n"
+            "error = standard deviation of the rises / root of n\n"
+            "return mean - 1.96 error and mean + 1.96 error",
+        ),
+        draw=cases.draw_interval,
+        reference=cases.paired_interval,
+        wrong=wrong_intervals.PAIRED_INTERVAL,
+        keep=False,
+    ),
+    function(
+        "patch_residual",
+        "One vector of another run",
+        Worth(points=6, difficulty=4, importance=5, minutes=20),
+        (
+            "Both texts have to run. When is the moment at which the vector is put over, for "
+            "layer 0? For the last?",
+            "Both streams (B, T, C): embeddings, then block by block. At `layer` one vector a "
+            "text, (B, C), goes over. Then LayerNorm and head: (B, T, V), of which the last "
+            "position is returned, (B, V).",
+            "x, y = token plus position embeddings of idx and of other\n"
+            "for n from 0 to n_layer:\n"
+            "    if n is layer: x at position = y at position\n"
+            "    if a block is left: x, y = block n of x, of y\n"
+            "return the head of the final LayerNorm of x, at the last position",
+        ),
+        draw=cases.draw_patch,
+        call=call_intervention,
+        reference=cases.patch_residual,
+        wrong=wrong_patching.PATCH_RESIDUAL,
+        keep=False,
+    ),
+    number(
+        "share_restored",
+        "What a patch brings back",
+        Worth(points=2, difficulty=2, importance=3, minutes=5),
+        (
+            "Draw a line with the corrupt run on the left and the clean one on the right. Where "
+            "does the patched one stand?",
+            "From -3 to 5 the line is 8 long. The patched run stands at 3.",
+            "(patched - corrupt) / (clean - corrupt), each a difference of two logits",
+        ),
+        answer=0.75,
+        within=0.004,
+        wrong=wrong_intervals.SHARE_RESTORED,
+    ),
+    function(
+        "direct_attribution",
+        "Who made this logit?",
+        Worth(points=6, difficulty=4, importance=4, minutes=18),
+        (
+            "The LayerNorm subtracts, divides and multiplies. Which of these can be done part by "
+            "part, so that the results still add up?",
+            "parts (n, C): each less its own mean over C, divided by one number, times weight "
+            "(C,), along direction (C,): (n,). And one entry more for the bias: (n + 1,).",
+            "stream = sum of the parts\n"
+            "spread = root of (variance of the stream, divided by C, plus eps)\n"
+            "each part: (part - its mean) / spread * weight, dot product with direction\n"
+            "at the end: bias, dot product with direction",
+        ),
+        draw=cases.draw_attribution,
+        reference=cases.direct_attribution,
+        wrong=wrong_reading.DIRECT_ATTRIBUTION,
+        keep=False,
+    ),
+    function(
+        "lens_rank",
+        "When does the answer come up?",
+        Worth(points=4, difficulty=3, importance=4, minutes=12),
+        (
+            "What would the head say if no block were left? And how many tokens would it put above "
+            "the answer?",
+            "stream (depth, T, C) -> final LayerNorm -> head: (depth, T, V). The answer's own "
+            "logit: (depth, T, 1). How many of the V are larger: (depth, T).",
+            "logits = head of the final LayerNorm of the stream\n"
+            "own = the answer's logit at each depth and position, an axis kept\n"
+            "return how many logits are larger than own",
+        ),
+        draw=cases.draw_lens,
+        call=call_intervention,
+        reference=cases.lens_rank,
+        wrong=wrong_reading.LENS_RANK,
+        keep=False,
+    ),
+    written(
+        "why_intervene",
+        "Why is a clean pattern no explanation?",
+        Worth(points=3, difficulty=3, importance=4, minutes=12),
+        WHY_INTERVENE,
     ),
 )

@@ -2,10 +2,11 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
-from minigpt.interpret import ablated, token_surprisal
+from minigpt.interpret import ablated, logit_lens, residual_stream, token_surprisal
 from minigpt.interpret.heads import induction_targets
 
 # --- repeat_pieces ---
@@ -185,6 +186,143 @@ def cost_by_attend(model, idx, layer, head):
         attn.attend = attend
 
 
+# --- paired_interval ---
+
+
+def interval_by_numpy(before, after):
+    rise = after.numpy() - before.numpy()
+    error = rise.std(axis=-1, ddof=1) / np.sqrt(rise.shape[-1])
+    ends = rise.mean(axis=-1) - 1.96 * error, rise.mean(axis=-1) + 1.96 * error
+    return torch.from_numpy(np.stack(ends, axis=-1))
+
+
+def interval_by_sums(before, after):
+    n, rise = before.size(-1), after - before
+    mean = rise.sum(dim=-1, keepdim=True) / n
+    error = ((rise - mean).square().sum(dim=-1, keepdim=True) / (n - 1) / n).sqrt()
+    return torch.cat([mean - 1.96 * error, mean + 1.96 * error], dim=-1)
+
+
+def interval_by_both_losses(before, after):
+    """The spread of a difference, from both spreads and what they have in common."""
+    n = before.size(-1)
+    own = before - before.mean(dim=-1, keepdim=True), after - after.mean(dim=-1, keepdim=True)
+    one, other, both = (
+        (a.double() * b).sum(dim=-1) / (n - 1) for a, b in ((own[0], own[0]), (own[1], own[1]), own)
+    )
+    half = 1.96 * ((one + other - 2 * both) / n).sqrt()
+    middle = after.double().mean(dim=-1) - before.double().mean(dim=-1)
+    return torch.stack([middle - half, middle + half], dim=-1).to(before.dtype)
+
+
+# --- patch_residual ---
+
+
+def patch_by_hooks(model, idx, other, layer, position):
+    """The package's stream, put over by a hook on what the next module is given."""
+    stream = residual_stream(model, other)[layer]
+    blocks = model.transformer.h
+    following = blocks[layer] if layer < len(blocks) else model.transformer.ln_f
+
+    def put(module, given):
+        x = given[0].clone()
+        x[:, position] = stream[:, position]
+        return (x, *given[1:])
+
+    hook = following.register_forward_pre_hook(put)
+    try:
+        return model(idx)[:, -1].detach()
+    finally:
+        hook.remove()
+
+
+def patch_by_a_mask(model, idx, other, layer, position):
+    """From the recorded streams on, so that no block runs that need not."""
+    here = (torch.arange(idx.size(1)) == position)[:, None]
+    streams = (residual_stream(model, ids)[layer] for ids in (other, idx))
+    x = torch.where(here, *streams)
+    with torch.no_grad():
+        for block in list(model.transformer.h)[layer:]:
+            x = block(x)
+        return model.lm_head(model.transformer.ln_f(x[:, -1]))
+
+
+@torch.no_grad()
+def patch_text_by_text(model, idx, other, layer, position):
+    def through(x, blocks):
+        for block in blocks:
+            x = block(x)
+        return x
+
+    parts, rows = model.transformer, []
+    for ids, partner in zip(idx, other):
+        places = torch.arange(len(ids))
+        both = torch.stack([parts.wte(each) + parts.wpe(places) for each in (ids, partner)])
+        both = through(both, parts.h[:layer])
+        mixed = torch.cat([both[0, :position], both[1, [position]], both[0, position + 1 :]])
+        rows.append(parts.ln_f(through(mixed[None], parts.h[layer:])[0, -1]))
+    return torch.stack(rows) @ model.lm_head.weight.T
+
+
+# --- share_restored: 0.75 ---
+
+SHARES = [0.75, 3 / 4, np.float64(0.75), torch.tensor(0.75), 1 - 2 / 8]
+
+# --- direct_attribution ---
+
+
+def attribution_by_norm(parts, weight, bias, direction, eps=1e-5):
+    """What the frozen LayerNorm does as one matrix: centre, divide, multiply."""
+    C = parts.size(-1)
+    centre = torch.eye(C, dtype=parts.dtype) - 1 / C
+    x = parts.sum(dim=0) @ centre
+    read = centre @ (weight * direction) / torch.sqrt(x @ x / C + eps)
+    return torch.cat([parts @ read, (bias * direction).sum().reshape(1)])
+
+
+def attribution_by_gradient(parts, weight, bias, direction, eps=1e-5):
+    x = parts.sum(dim=0)
+    spread = torch.sqrt(x.var(unbiased=False) + eps)
+    parts = parts.clone().requires_grad_()
+    stream = parts.sum(dim=0)
+    logit = (((stream - stream.mean()) / spread) * weight + bias) @ direction
+    (slope,) = torch.autograd.grad(logit, parts)
+    told = (slope * parts.detach()).sum(dim=-1)
+    return torch.cat([told, (logit.detach() - told.sum()).reshape(1)])
+
+
+def attribution_one_by_one(parts, weight, bias, direction, eps=1e-5):
+    x = sum(parts)
+    spread = ((x - x.mean()).pow(2).mean() + eps) ** 0.5
+    told = [((part - part.mean()) * weight * direction).sum() / spread for part in parts]
+    return torch.stack([*told, torch.dot(bias, direction)])
+
+
+# --- lens_rank ---
+
+
+def rank_by_the_package(model, stream, answers):
+    order = logit_lens(model, stream).argsort(dim=-1, descending=True)
+    return (order == answers[:, None]).int().argmax(dim=-1)
+
+
+def rank_by_sorting_twice(model, stream, answers):
+    with torch.no_grad():
+        logits = model.lm_head(model.transformer.ln_f(stream))
+    ranks = (-logits).argsort(dim=-1).argsort(dim=-1)
+    return torch.stack([ranks[:, t, answer] for t, answer in enumerate(answers.tolist())], dim=1)
+
+
+@torch.no_grad()
+def rank_one_by_one(model, stream, answers):
+    ranks = torch.zeros(stream.shape[:2], dtype=torch.long)
+    for depth, row in enumerate(stream):
+        for t, vector in enumerate(row):
+            chances = (model.transformer.ln_f(vector) @ model.transformer.wte.weight.T).tolist()
+            ranks[depth, t] = sorted(chances, reverse=True).index(chances[answers[t]])
+    return ranks
+
+
 VARIANTS = {
     "repeat_pieces": [pieces_token_by_token, pieces_by_repeat, pieces_as_lists],
     "offset_score": [offset_by_rows, offset_by_mask, offset_one_by_one],
@@ -196,6 +334,11 @@ VARIANTS = {
     "fold_means": [fold_by_a_mask, fold_by_heads, fold_channel_by_channel],
     "mean_ablation": [mean_by_where, mean_by_parts, mean_by_heads],
     "cost_of_head": [cost_by_the_package, cost_by_a_copy, cost_by_attend],
+    "paired_interval": [interval_by_numpy, interval_by_sums, interval_by_both_losses],
+    "patch_residual": [patch_by_hooks, patch_by_a_mask, patch_text_by_text],
+    "share_restored": SHARES,
+    "direct_attribution": [attribution_by_norm, attribution_by_gradient, attribution_one_by_one],
+    "lens_rank": [rank_by_the_package, rank_by_sorting_twice, rank_one_by_one],
 }
 
 # Mutants of the solutions that no case can tell from them, and why.
