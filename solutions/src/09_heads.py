@@ -2,8 +2,8 @@
 # # Exercises 09: heads
 #
 # You score heads, take them out, patch one run into another, and follow a logit back to what made
-# it; then you mend an ablation that goes wrong. About two hours and a
-# quarter, after lesson 09.
+# it; you mend an ablation that goes wrong, and explain one. About two hours and a quarter, after
+# lesson 09.
 #
 # Write in the cells that say so, then run the check below each. It runs your code on several
 # inputs and says what is wrong, if anything is. Stuck? Each exercise has three hints. Here
@@ -343,12 +343,11 @@ def patch_residual(model, idx, other, layer, position):
     places = torch.arange(idx.size(1))
     x = parts.wte(idx) + parts.wpe(places)  # (B, T, C)
     y = parts.wte(other) + parts.wpe(places)
-    for n in range(len(parts.h) + 1):
+    for n, step in enumerate([*parts.h, parts.ln_f]):
         if n == layer:
             x[:, position] = y[:, position]
-        if n < len(parts.h):
-            x, y = parts.h[n](x), parts.h[n](y)
-    return model.lm_head(parts.ln_f(x))[:, -1]
+        x, y = step(x), step(y)
+    return model.lm_head(x)[:, -1]
     ### END SOLUTION
 
 
@@ -413,7 +412,7 @@ def direct_attribution(parts, weight, bias, direction, eps=1e-5):
     spread = (parts.sum(dim=0).var(correction=0) + eps).sqrt()
     centred = parts - parts.mean(dim=-1, keepdim=True)
     told = (centred / spread * weight) @ direction  # (n,)
-    return torch.cat([told, (bias @ direction)[None]])
+    return torch.cat([told, (bias * direction).sum()[None]])
     ### END SOLUTION
 
 

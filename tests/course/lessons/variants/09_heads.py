@@ -191,7 +191,7 @@ def cost_by_attend(model, idx, layer, head):
 
 def interval_by_numpy(before, after):
     rise = after.numpy() - before.numpy()
-    error = rise.std(axis=-1, ddof=1) / np.sqrt(rise.shape[-1])
+    error = rise.std(axis=-1, ddof=1) / rise.shape[-1] ** 0.5
     ends = rise.mean(axis=-1) - 1.96 * error, rise.mean(axis=-1) + 1.96 * error
     return torch.from_numpy(np.stack(ends, axis=-1))
 
@@ -205,13 +205,12 @@ def interval_by_sums(before, after):
 
 def interval_by_both_losses(before, after):
     """The spread of a difference, from both spreads and what they have in common."""
-    n = before.size(-1)
-    own = before - before.mean(dim=-1, keepdim=True), after - after.mean(dim=-1, keepdim=True)
-    one, other, both = (
-        (a.double() * b).sum(dim=-1) / (n - 1) for a, b in ((own[0], own[0]), (own[1], own[1]), own)
-    )
-    half = 1.96 * ((one + other - 2 * both) / n).sqrt()
-    middle = after.double().mean(dim=-1) - before.double().mean(dim=-1)
+    n, both = before.size(-1), torch.stack([before, after]).double()
+    means = both.mean(dim=-1, keepdim=True)
+    one, other = both - means
+    variance = (one.square() + other.square() - 2 * one * other).sum(dim=-1) / (n - 1)
+    half = 1.96 * (variance / n).sqrt()
+    middle = (means[1] - means[0]).squeeze(-1)
     return torch.stack([middle - half, middle + half], dim=-1).to(before.dtype)
 
 
