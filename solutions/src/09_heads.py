@@ -2,7 +2,7 @@
 # # Exercises 09: heads
 #
 # You score heads, take them out, patch one run into another, and follow a logit back to what made
-# it; you mend an ablation that goes wrong, and explain one. About two hours and a quarter, after
+# it; you mend an ablation that goes wrong, and explain one. About two hours and a half, after
 # lesson 09.
 #
 # Write in the cells that say so, then run the check below each. It runs your code on several
