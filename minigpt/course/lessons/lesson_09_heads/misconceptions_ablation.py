@@ -67,6 +67,12 @@ FOLD_MEANS = {
         "the *result*, where all heads are mixed already. What a head gives comes *in*.",
         partial(folded, rows=True),
     ),
+    "rows-and-bias-as-it-was": (
+        "Two things. You cut rows: PyTorch's Linear keeps its weight as (out, in), and what a head "
+        "gives comes *in*, by columns. And the bias is as it was, which sets the heads to zero "
+        "and not to their means.",
+        partial(folded, rows=True, added=0.0),
+    ),
     "interleaved": (
         "You take every nh-th column. A head's channels lie side by side: head h has hs of them, "
         "from h times hs on.",

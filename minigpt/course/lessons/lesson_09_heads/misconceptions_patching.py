@@ -6,6 +6,8 @@ from functools import partial
 
 import torch
 
+from minigpt.interpret import residual_stream
+
 # --- patch_residual ---
 
 
@@ -77,6 +79,22 @@ def hook_left(model, idx, other, layer, position):
     return right
 
 
+@torch.no_grad()
+def behind_the_block(model, idx, other, layer, position):
+    """Takes the vector at its layer, and hangs the hook on what the next block gives."""
+    vector = residual_stream(model, other)[layer][:, position]
+
+    def put(module, given, result):
+        result = result.clone()
+        result[:, position] = vector
+        return result
+
+    hook = model.transformer.h[layer].register_forward_hook(put)
+    logits = model(idx)[:, -1]
+    hook.remove()
+    return logits
+
+
 PATCH_RESIDUAL = {
     "one-layer-late": (
         "Your patch comes one block too late. Layer 0 is before the first block: what the "
@@ -87,6 +105,12 @@ PATCH_RESIDUAL = {
         "Your patch comes one block too early, and the block after it changes it again. Layer n "
         "is what stands there when n blocks have run.",
         partial(patched, late=-1),
+    ),
+    "behind-the-next-block": (
+        "You take the vector at the right layer, but put it in behind the block that should have "
+        "read it. What block n *gives* is layer n + 1; layer n is what it is *given*. (And behind "
+        "the last layer there is no block.)",
+        behind_the_block,
     ),
     "all-positions": (
         "This is what the model says of `other` alone: did you put over the stream of *all* "

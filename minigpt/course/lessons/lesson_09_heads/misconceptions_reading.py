@@ -15,6 +15,10 @@ def own_norms(parts, weight, bias, direction, eps=1e-5):
     return torch.cat([told, (bias @ direction)[None]])
 
 
+def a_whole_norm_each(parts, weight, bias, direction, eps=1e-5):
+    return F.layer_norm(parts, weight.shape, weight, bias, eps) @ direction
+
+
 def left_out(parts, weight, bias, direction, eps=1e-5):
     """What the logit loses when the part is missing, the LayerNorm made anew."""
 
@@ -55,6 +59,12 @@ DIRECT_ATTRIBUTION = {
         "You normalise each part by itself. Then a tiny part counts as much as a large one, and "
         "the sum is not the logit. Freeze the LayerNorm: the spread is that of the *sum*.",
         own_norms,
+    ),
+    "a-whole-norm-each": (
+        "You send each part through a LayerNorm of its own, bias included. A tiny part then counts "
+        "as much as a large one, the bias counts n times, and the sum is not the logit. Freeze the "
+        "LayerNorm: the spread is that of the *sum*, and the bias has an entry of its own.",
+        a_whole_norm_each,
     ),
     "left-out-one-by-one": (
         "You take each part out and look what the logit loses. That is an ablation: the LayerNorm "

@@ -6,6 +6,8 @@ from functools import partial
 
 import torch
 
+from minigpt.interpret import head_scores
+
 # --- repeat_pieces ---
 
 
@@ -266,6 +268,11 @@ def text_by_text(patterns, idx):
     return torch.stack(scores)
 
 
+def by_the_package(patterns, idx):
+    scores = [head_scores(each, ids)["induction"] for each, ids in zip(patterns, idx)]
+    return torch.stack(scores).nanmean(dim=0)
+
+
 INDUCTION_SCORE = {
     "the-same-token": (
         "You mark the same token itself, where it stood before. That is a duplicate-token head. "
@@ -320,6 +327,12 @@ INDUCTION_SCORE = {
         "You score each text alone and average the scores. Then a text with one chance weighs as "
         "much as one with many. Pool the rows of all texts first.",
         lambda patterns, idx: text_by_text(patterns, idx).nanmean(dim=0),
+    ),
+    "head_scores-of-each-text": (
+        "You average what the package's head_scores says of each text. It refuses to judge a text "
+        "with fewer than five rows that count, so such texts drop out, and one with twenty weighs "
+        "no more than one with five. Pool the rows of all texts first.",
+        by_the_package,
     ),
     "a-score-for-each-text": (
         "You return a score for each text. Asked for is one a head: pool the rows of all texts.",
