@@ -1,0 +1,5 @@
+"""The exercises of lesson 10: measuring, prompts, and a model that learns a task."""
+
+from minigpt.course.lessons.lesson_10_tasks.exercises_measuring import MEASURING
+
+EXERCISES = MEASURING
