@@ -9,6 +9,7 @@
 
 # %%
 import math
+import re
 
 import torch
 
@@ -21,8 +22,8 @@ from minigpt.course import check
 #
 # | | |
 # | --- | --- |
-# | `surprises` | a list of tensors `(n,)`, one for each window, with the surprises of its tokens in nats; together all tokens of the text |
-# | `text` | the text that these tokens spell |
+# | `surprises` | a list of tensors `(n,)`: of each window, its tokens' surprises in nats |
+# | `text` | the text that the tokens of all windows spell, each scored once |
 # | result | `(perplexity per token, perplexity per word, bits per byte)`, three floats |
 #
 # - All tokens count the same, in whichever window they stand. Windows differ in length.
@@ -174,3 +175,174 @@ def fill_the_gap(model, before, candidates, after, per_token):
 
 # %% check="fill_the_gap"
 check("fill_the_gap", fill_the_gap)
+
+# %% [markdown] exercise="few_shot_prompt"
+# ## Examples that fit
+#
+# Write `few_shot_prompt(examples, question, arrow, newline, block_size, new_tokens)`: a prompt with
+# as many examples as the window holds. All texts are lists of token ids already.
+#
+# | | |
+# | --- | --- |
+# | `examples` | a list of pairs `(question, answer)`, perhaps empty |
+# | `question` | the question that the model is to answer |
+# | `arrow`, `newline` | what stands between a question and its answer, and behind an answer |
+# | `block_size` | tokens that the model's window holds |
+# | `new_tokens` | how many of these the answer will take |
+# | result | a list of ids |
+#
+# - An example is its question, arrow, answer, newline. Then come the question and an arrow, and
+#   nothing more: the answer is the model's.
+# - The prompt and the new tokens together have at most `block_size` tokens. Of the examples, the
+#   **last k** are used, in their order and whole, for the largest k that fits. The question always
+#   fits.
+# - The lists you are given stay as they are.
+#
+# For example, with arrow `[0]` and newline `[9]`, the example `([5], [6])` and the question `[7]`
+# become `[5, 0, 6, 9, 7, 0]`.
+
+
+# %% solution="few_shot_prompt"
+def few_shot_prompt(examples, question, arrow, newline, block_size, new_tokens):
+    """Put the last examples that fit before the question: a list of ids."""
+    ### BEGIN SOLUTION
+    prompt = question + arrow
+    for asked, answer in reversed(examples):
+        longer = asked + arrow + answer + newline + prompt
+        if len(longer) + new_tokens > block_size:
+            break
+        prompt = longer
+    return prompt
+    ### END SOLUTION
+
+
+# %% check="few_shot_prompt"
+check("few_shot_prompt", few_shot_prompt)
+
+# %% [markdown] exercise="accuracy_by_examples"
+# ## More examples, more right?
+#
+# The same n questions were asked with 0, 1, 2, ... examples in the prompt. Write
+# `accuracy_by_examples(right, z)`: the accuracy for each number of examples, with its interval.
+#
+# | | |
+# | --- | --- |
+# | `right` | `(n, K)` bool: was question i right with k examples? |
+# | `z` | half of the interval's width in standard errors: 1.96 for 95 % |
+# | result | `(K, 3)` float32: accuracy, low end, high end |
+#
+# The ends are Wilson's (1927). With the accuracy p,
+#
+# $$\frac{p + \frac{z^2}{2n} \pm z\sqrt{\frac{p(1-p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
+#
+# For example, two of four right and z = 2 give 0.5, 0.146 and 0.854.
+
+
+# %% solution="accuracy_by_examples"
+def accuracy_by_examples(right, z):
+    """Return the accuracy and its interval for each number of examples: (n, K) -> (K, 3)."""
+    ### BEGIN SOLUTION
+    n = right.size(0)
+    p = right.float().mean(dim=0)  # (K,)
+    centre = p + z**2 / (2 * n)
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)).sqrt()
+    scale = 1 + z**2 / n
+    return torch.stack([p, (centre - half) / scale, (centre + half) / scale], dim=-1)
+    ### END SOLUTION
+
+
+# %% check="accuracy_by_examples"
+check("accuracy_by_examples", accuracy_by_examples)
+
+# %% [markdown] exercise="rouge_of_two"
+# ## The false summary wins
+#
+# Of a story, the reference says:
+#
+# > Leo lost the grey wagon; it was under the stairs.
+#
+# Two models sum it up, the first one wrongly:
+#
+# > Leo lost the grey wagon, and in the end it was under the old bridge.
+#
+# > The grey wagon that Leo could not find lay beneath the steps.
+#
+# Work out the ROUGE-1 F1 of each: single words, without capitals and marks. Precision P is the
+# share of the summary's words that match, recall R that of the reference's; F1 is 2PR / (P + R). A
+# word matches at most as often as it stands in the reference.
+#
+# Set `rouge_of_two` to a list of two numbers between 0 and 1, the false summary's first; three
+# digits after the point will do.
+
+# %% solution="rouge_of_two"
+rouge_of_two = None
+### BEGIN SOLUTION
+# leo, lost, the, the, grey, wagon, it, was, under: 9 of 15 words, and 9 of the reference's 10.
+# the, the, grey, wagon, leo: 5 of 12 words, and 5 of the reference's 10.
+rouge_of_two = [2 * 9 / (15 + 10), 2 * 5 / (12 + 10)]
+### END SOLUTION
+
+# %% check="rouge_of_two"
+check("rouge_of_two", rouge_of_two)
+
+# %% [markdown] exercise="unsupported"
+# ## What the summary makes up
+#
+# ROUGE does not notice a false fact. Write `unsupported(summary, story, facts)`: which facts does
+# the summary name that the story does not?
+#
+# | | |
+# | --- | --- |
+# | `summary`, `story` | two texts |
+# | `facts` | a list of names, colours, things and places: `Leo`, `grey`, `under the stairs` |
+# | result | a list: those of `facts`, as they are written there and in that order |
+#
+# - A text names a fact if its words stand there one after the other, as **whole** words: *tired*
+#   does not name *red*. All words are made of the letters a to z.
+# - Capitals do not matter, nor what stands between two words: a space, a new line, a mark.
+#
+# For example, the story `Leo lost a grey kite.` and the summary `Grey Leo lost a drum.` give
+# `["drum"]`, if *Leo*, *grey*, *kite* and *drum* are the facts.
+#
+# (This measure is blunt: that Leo himself should be grey goes unnoticed.)
+
+
+# %% solution="unsupported"
+def unsupported(summary, story, facts):
+    """List the facts that the summary names and the story does not."""
+
+    ### BEGIN SOLUTION
+    def even(text):
+        return " " + " ".join(re.findall("[a-z]+", text.lower())) + " "
+
+    return [fact for fact in facts if even(fact) in even(summary) and even(fact) not in even(story)]
+    ### END SOLUTION
+
+
+# %% check="unsupported"
+check("unsupported", unsupported)
+
+# %% [markdown] exercise="which_summary"
+# ## Which would you rather read?
+#
+# A story tells how Leo's grey wagon was lost and found under the stairs. The reference says *Leo
+# lost the grey wagon; it was under the stairs.* Two models sum the story up:
+#
+# | | | BLEU | ROUGE-1 | ROUGE-2 |
+# | --- | --- | --- | --- | --- |
+# | A | Leo lost the grey drum; it was under the bridge. | 54.5 | 0.80 | 0.67 |
+# | B | The wagon that Leo could not find was beneath the steps. | 5.1 | 0.48 | 0.00 |
+#
+# Which one do you prefer, and why do the scores disagree? Answer in four to eight sentences. A full
+# answer says
+#
+# - which summary you would rather be given, and what makes it better (one point),
+# - what BLEU and ROUGE count, and how that made A win (one point),
+# - what kind of measure would have noticed, and how you would ask people so that their preference
+#   can be trusted (one point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
+
+# %% [markdown] written="which_summary"
+# ### BEGIN SOLUTION
+# ### END SOLUTION

@@ -162,8 +162,11 @@ STRIDED = {
 # --- last_words_right ---
 
 
-def words_right(logits, idx, n_tokens, *, back=1, judge=lambda right, inside: (right | ~inside).all(-1),
-                more=0, count=lambda n: n):  # fmt: skip
+def all_of(right, inside):
+    return (right | ~inside).all(dim=-1)
+
+
+def words_right(logits, idx, n_tokens, *, back=1, judge=all_of, more=0, count=lambda n: n):
     """Which last words are right, with one thing wrong. back: whose logits predict a place."""
     T = idx.size(1)
     right = logits.argmax(dim=-1).roll(back, dims=1) == idx

@@ -1,6 +1,7 @@
 """Correct answers to the exercises of lesson 10, each written in another way."""
 
 import math
+import re
 
 import numpy as np
 import torch
@@ -154,6 +155,112 @@ def gap_token_by_token(model, before, candidates, after, per_token):
     return scores
 
 
+# --- few_shot_prompt ---
+
+
+def prompt_by_trying(examples, question, arrow, newline, block_size, new_tokens):
+    """From all examples down to none: the first prompt that fits."""
+    for first in range(len(examples) + 1):
+        lines = [q + arrow + a + newline for q, a in examples[first:]]
+        prompt = [token for line in lines for token in line] + question + arrow
+        if len(prompt) + new_tokens <= block_size:
+            return prompt
+
+
+def prompt_by_room(examples, question, arrow, newline, block_size, new_tokens):
+    end = [*question, *arrow]
+    room, kept = block_size - new_tokens - len(end), []
+    for asked, answer in examples[::-1]:
+        line = [*asked, *arrow, *answer, *newline]
+        room -= len(line)
+        if room < 0:
+            break
+        kept.insert(0, line)
+    return [token for line in kept for token in line] + end
+
+
+def prompt_by_sums(examples, question, arrow, newline, block_size, new_tokens):
+    lines = [[*q, *arrow, *a, *newline] for q, a in examples]
+    costs = np.cumsum([len(line) for line in reversed(lines)])
+    k = int((costs <= block_size - new_tokens - len(question) - len(arrow)).sum())
+    chosen = lines[len(lines) - k :]
+    return list(np.concatenate([*chosen, question, arrow]).astype(int).tolist())
+
+
+# --- accuracy_by_examples ---
+
+
+def wilson_by_counts(right, z):
+    """The same, multiplied by n: with the number of right answers."""
+    n, s = len(right), right.sum(dim=0).double()
+    middle = (s + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * torch.sqrt(s * (n - s) / n + z * z / 4)
+    return torch.stack((s / n, middle - half, middle + half), dim=1).float()
+
+
+def wilson_by_roots(right, z):
+    """The ends are where |p - x| is z standard errors of x: a quadratic equation."""
+    rows, n = [], right.shape[0]
+    for column in right.T:
+        p = column.double().mean().item()
+        a, b, c = 1 + z * z / n, -(2 * p + z * z / n), p * p
+        low, high = sorted(np.roots([a, b, c]).real)
+        rows.append([p, low, high])
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def wilson_in_numpy(right, z):
+    share = right.numpy().mean(axis=0)
+    n = right.numpy().shape[0]
+    pseudo = z**2
+    centre = (share * n + pseudo / 2) / (n + pseudo)
+    half = z * np.sqrt(share * (1 - share) * n + pseudo / 4) / (n + pseudo)
+    return torch.from_numpy(np.stack([share, centre - half, centre + half], 1)).float()
+
+
+# --- rouge_of_two: 0.72 and 0.4545 ---
+
+ROUGES = [[0.72, 0.4545], [18 / 25, 10 / 22], [0.7200, 0.455], [np.float64(0.72), 0.454]]
+
+# --- unsupported ---
+
+
+def named_by_windows(words, fact):
+    n = len(fact)
+    return any(words[i : i + n] == fact for i in range(len(words) - n + 1))
+
+
+def made_up_by_windows(summary, story, facts):
+    told, known = (
+        "".join(c if c.isalpha() else " " for c in t.lower()).split() for t in (summary, story)
+    )
+    result = []
+    for fact in facts:
+        words = fact.lower().split()
+        if named_by_windows(told, words) and not named_by_windows(known, words):
+            result.append(fact)
+    return result
+
+
+def made_up_by_patterns(summary, story, facts):
+    def named(fact, text):
+        pattern = r"[^a-z]+".join(map(re.escape, fact.split()))
+        return re.search(rf"\b{pattern}\b", text, re.IGNORECASE)
+
+    return [fact for fact in facts if named(fact, summary) and not named(fact, story)]
+
+
+def made_up_by_pieces(summary, story, facts):
+    """The sets of all runs of up to four words."""
+
+    def runs(text):
+        words = re.split(r"\W+", text.lower())
+        return {" ".join(words[i : i + n]) for n in range(1, 5) for i in range(len(words))}
+
+    added = runs(summary) - runs(story)
+    return list(filter(lambda fact: fact.lower() in added, facts))
+
+
 VARIANTS = {
     "per_token_word_byte": [measures_of_one_tensor, measures_weighted, measures_by_roots],
     "strided_perplexity": [
@@ -162,6 +269,10 @@ VARIANTS = {
         strided_with_ignored_targets,
     ],
     "last_words_right": [words_by_loop, words_by_counting, words_without_mistakes],
+    "few_shot_prompt": [prompt_by_trying, prompt_by_room, prompt_by_sums],
+    "accuracy_by_examples": [wilson_by_counts, wilson_by_roots, wilson_in_numpy],
+    "rouge_of_two": ROUGES,
+    "unsupported": [made_up_by_windows, made_up_by_patterns, made_up_by_pieces],
     "fill_the_gap": [gap_by_cross_entropy, gap_in_one_batch, gap_token_by_token],
 }
 
@@ -169,6 +280,7 @@ VARIANTS = {
 SURVIVORS = {
     (
         "strided_perplexity",
-        "for start in range(0, len(idx) - 1, stride): -> for start in range(0, len(idx) - 0, stride):",
+        "for start in range(0, len(idx) - 1, stride):"
+        " -> for start in range(0, len(idx) - 0, stride):",
     ): "a window that holds only the last token predicts nothing, and adds nothing",
 }
