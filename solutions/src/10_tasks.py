@@ -322,6 +322,186 @@ def unsupported(summary, story, facts):
 # %% check="unsupported"
 check("unsupported", unsupported)
 
+# %% [markdown] exercise="target_loss"
+# ## Learn the answer, not the question
+#
+# To learn a task, a model reads examples: a prompt and its target, one text. Write
+# `target_loss(logits, idx, prompt_lengths, lengths)`: the mean surprise at the target tokens.
+#
+# | | |
+# | --- | --- |
+# | `logits` | `(B, T, V)` float32 or float64: what a model gave for `idx` |
+# | `idx` | `(B, T)` int64: prompt, target, and padding up to the longest text |
+# | `prompt_lengths` | `(B,)` int64: tokens in the prompt, at least 1 |
+# | `lengths` | `(B,)` int64: tokens in prompt and target together; every target has at least 1 |
+# | result | one number in nats, a tensor without axes; gradients flow to `logits` |
+#
+# - The logits at a place predict the token at the next one.
+# - Neither prompt nor padding counts. The padding's token may stand in texts as well, so go by the
+#   lengths.
+# - All target tokens of the batch count the same.
+#
+# For example, with a prompt of 2 tokens and a length of 4, the tokens at places 2 and 3 count.
+
+
+# %% solution="target_loss"
+def target_loss(logits, idx, prompt_lengths, lengths):
+    """Return the mean surprise at the target tokens: (B, T, V), (B, T), (B,), (B,) -> ()."""
+    ### BEGIN SOLUTION
+    log_p = logits[:, :-1].log_softmax(dim=-1)  # (B, T - 1, V)
+    nats = -log_p.gather(-1, idx[:, 1:, None])[..., 0]  # (B, T - 1): at places 1, 2, ...
+    places = torch.arange(1, idx.size(1))
+    counts = (places >= prompt_lengths[:, None]) & (places < lengths[:, None])
+    return nats[counts].mean()
+    ### END SOLUTION
+
+
+# %% check="target_loss"
+check("target_loss", target_loss)
+
+# %% [markdown] exercise="last_real"
+# ## Where a text ends
+#
+# A classifier reads GPT-2's stream at the last token of a text, which has seen all others. GPT-2
+# has no token for padding, so its end mark is used. And a story *begins* with that mark.
+#
+# Write `last_real(stream, idx, mark)`: what the classifier reads of each text.
+#
+# | | |
+# | --- | --- |
+# | `stream` | `(B, T, C)` float32 or float64 |
+# | `idx` | `(B, T)` int64: each row is one mark, then tokens, then marks up to T, perhaps none |
+# | `mark` | the mark's id |
+# | result | `(B, C)`: the stream at each text's last token that is no mark |
+#
+# Every text has at least one token, and no mark between its tokens. Gradients flow to `stream`.
+#
+# For example, the mark is 9 and a row of `idx` is `[9, 4, 5, 9, 9]`: its result is the stream at
+# place 2.
+
+
+# %% solution="last_real"
+def last_real(stream, idx, mark):
+    """Return the stream at each text's last token: (B, T, C), (B, T) -> (B, C)."""
+    ### BEGIN SOLUTION
+    tokens = (idx != mark).sum(dim=1)  # (B,): with the mark in front, this is the last one's place
+    return stream[torch.arange(len(idx)), tokens]
+    ### END SOLUTION
+
+
+# %% check="last_real"
+check("last_real", last_real)
+
+# %% [markdown] exercise="LoRAQueryValue"
+# ## A small addition to query and value
+#
+# LoRA leaves a layer as it is and learns an addition of low rank. In the paper, query and value got
+# one, and the key none. In GPT-2 all three come out of one layer, `c_attn`.
+#
+# Write a class `LoRAQueryValue(c_attn, rank, alpha)`, an `nn.Module`:
+#
+# | | |
+# | --- | --- |
+# | `c_attn` | an `nn.Linear` from C to 3C channels: query, key, value; perhaps without a bias |
+# | `rank`, `alpha` | a whole number of at least 1; a number above 0 |
+# | `forward(x)` | `(..., C)` -> `(..., 3C)`, float32 |
+#
+# - It keeps the layer it is given as `c_attn`, frozen: none of its parameters asks for a gradient.
+# - Its own parameters are `A_q` and `A_v`, `(rank, C)`, and `B_q` and `B_v`, `(C, rank)`. Each A
+#   starts at random numbers, each B at 0.
+# - Added to the query is alpha / rank times `x`, taken through `A_q` and then `B_q`. To the value
+#   the same with its own pair. The key stays.
+#
+# For example, at the start the result is that of `c_attn` alone.
+
+
+# %% solution="LoRAQueryValue"
+class LoRAQueryValue(torch.nn.Module):
+    """GPT-2's joined layer, frozen, with an addition of low rank to query and value."""
+
+    def __init__(self, c_attn, rank, alpha):
+        super().__init__()
+        ### BEGIN SOLUTION
+        C = c_attn.in_features
+        self.c_attn = c_attn.requires_grad_(False)
+        self.A_q = torch.nn.Parameter(torch.randn(rank, C))
+        self.B_q = torch.nn.Parameter(torch.zeros(C, rank))
+        self.A_v = torch.nn.Parameter(torch.randn(rank, C))
+        self.B_v = torch.nn.Parameter(torch.zeros(C, rank))
+        self.scale = alpha / rank
+        ### END SOLUTION
+
+    def forward(self, x):
+        """Add to query and value: (..., C) -> (..., 3C)."""
+        ### BEGIN SOLUTION
+        q, k, v = self.c_attn(x).chunk(3, dim=-1)  # (..., C) each
+        q = q + self.scale * (x @ self.A_q.T @ self.B_q.T)
+        v = v + self.scale * (x @ self.A_v.T @ self.B_v.T)
+        return torch.cat([q, k, v], dim=-1)
+        ### END SOLUTION
+
+
+# %% check="LoRAQueryValue"
+check("LoRAQueryValue", LoRAQueryValue)
+
+# %% [markdown] exercise="merge_adapters"
+# ## Into the file, and gone
+#
+# A trained addition can be merged into the weight, and then costs nothing more. Write
+# `merge_adapters(tensor, adapters)` for a tensor as GPT-2's *file* stores it.
+#
+# | | |
+# | --- | --- |
+# | `tensor` | `(n_in, n_out)`, float32 or float64: on its side, as lesson 08 found it |
+# | `adapters` | a list of `(A, B, alpha)`, perhaps empty: A `(rank, n_in)`, B `(n_out, rank)` |
+# | result | the tensor for the file with all adapters merged, `(n_in, n_out)` |
+#
+# - An adapter adds alpha / rank times `x`, taken through A and then B. Its rank is its own.
+# - The merged weight gives for any `x` what the weight and its adapters give beside each other.
+# - `tensor` stays as it is. It may be square.
+#
+# For example, with `tensor = [[1, 2, 3]]`, A `[[1]]`, B `[[1], [0], [2]]` and alpha 10, the result
+# is `[[11, 2, 23]]`.
+
+
+# %% solution="merge_adapters"
+def merge_adapters(tensor, adapters):
+    """Add adapters to a tensor of GPT-2's file: (n_in, n_out) -> (n_in, n_out)."""
+    ### BEGIN SOLUTION
+    for A, B, alpha in adapters:
+        tensor = tensor + alpha / len(A) * (B @ A).T
+    return tensor
+    ### END SOLUTION
+
+
+# %% check="merge_adapters"
+check("merge_adapters", merge_adapters)
+
+# %% [markdown] exercise="trained_parameters"
+# ## How little learns
+#
+# A GPT-2 learns to sort texts into classes. Write `trained_parameters(*, n_layer, n_embd, rank,
+# classes)`: how many parameters learn, a whole number.
+#
+# - In each of `n_layer` layers, query and value have an addition of low rank each, as above.
+# - On top is a new head, an `nn.Linear` from `n_embd` channels to `classes`, with a bias.
+# - Everything else is frozen.
+#
+# For example, 1 layer, 4 channels, rank 1 and 2 classes make 26.
+
+
+# %% solution="trained_parameters"
+def trained_parameters(*, n_layer, n_embd, rank, classes):
+    """Count the parameters that learn."""
+    ### BEGIN SOLUTION
+    pair = 2 * rank * n_embd  # A and B
+    return 2 * n_layer * pair + classes * (n_embd + 1)
+    ### END SOLUTION
+
+
+# %% check="trained_parameters"
+check("trained_parameters", trained_parameters)
+
 # %% [markdown] exercise="which_summary"
 # ## Which would you rather read?
 #

@@ -2,5 +2,6 @@
 
 from minigpt.course.lessons.lesson_10_tasks.exercises_measuring import MEASURING
 from minigpt.course.lessons.lesson_10_tasks.exercises_texts import TEXTS, WORDS
+from minigpt.course.lessons.lesson_10_tasks.exercises_tuning import TUNING
 
-EXERCISES = (*MEASURING, *TEXTS, *WORDS)
+EXERCISES = (*MEASURING, *TEXTS, *TUNING, *WORDS)

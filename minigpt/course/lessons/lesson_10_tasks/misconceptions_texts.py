@@ -18,7 +18,8 @@ def line(asked, answer, arrow, newline):
 
 def prompt_of(
     examples, question, arrow, newline, block_size, new_tokens, *, line=line,
-    last=lambda question, arrow, newline: question + arrow, spare=0, skip=False, stay="last", order=lambda kept: kept, room=True,
+    last=lambda question, arrow, newline: question + arrow, spare=0, skip=False,
+    stay="last", order=lambda kept: kept, room=True,
 ):  # fmt: skip
     """The prompt with one thing wrong."""
     end, kept = last(question, arrow, newline), []
@@ -232,8 +233,8 @@ ACCURACIES = {
         partial(wilson, spread=lambda p, n: p * (1 - p)),
     ),
     "always-1.96": (
-        "You always take 1.96, whatever z is. That is an interval of 95 %; a larger z asks for a wider "
-        "one.",
+        "You always take 1.96, whatever z is. That is an interval of 95 %; a larger z asks "
+        "for a wider one.",
         lambda right, z: wilson(right, 1.96),
     ),
     "high-before-low": (

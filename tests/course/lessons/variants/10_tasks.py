@@ -261,6 +261,175 @@ def made_up_by_pieces(summary, story, facts):
     return list(filter(lambda fact: fact.lower() in added, facts))
 
 
+# --- target_loss ---
+
+
+def target_loss_ignoring(logits, idx, prompt_lengths, lengths):
+    """The usual way: targets of -100 are ignored."""
+    targets, place = idx.clone(), torch.arange(idx.size(1))[None]
+    targets[place < prompt_lengths[:, None]] = -100
+    targets[place >= lengths[:, None]] = -100
+    V = logits.size(-1)
+    return F.cross_entropy(logits[:, :-1].reshape(-1, V), targets[:, 1:].reshape(-1))
+
+
+def target_loss_text_by_text(logits, idx, prompt_lengths, lengths):
+    nats, count = 0.0, 0
+    for row, tokens, start, end in zip(logits, idx, prompt_lengths.tolist(), lengths.tolist()):
+        told = row[start - 1 : end - 1]
+        nats = nats + F.cross_entropy(told, tokens[start:end], reduction="sum")
+        count += end - start
+    return nats / count
+
+
+def target_loss_weighted(logits, idx, prompt_lengths, lengths):
+    T = idx.shape[1]
+    log_sum = torch.logsumexp(logits, dim=2)[:, : T - 1]
+    right = torch.gather(logits[:, : T - 1], 2, idx[:, 1:].unsqueeze(2)).squeeze(2)
+    place = torch.arange(T - 1).expand(len(idx), T - 1)  # whose logits these are
+    weight = (place + 1 >= prompt_lengths.unsqueeze(1)) * (place + 1 < lengths.unsqueeze(1))
+    return ((log_sum - right) * weight).sum() / weight.sum()
+
+
+# --- last_real ---
+
+
+def last_by_flipping(stream, idx, mark):
+    behind = (idx.flip(1) != mark).int().argmax(dim=1)
+    return stream.flip(1)[range(len(idx)), behind]
+
+
+def last_by_loop(stream, idx, mark):
+    rows = []
+    for row, tokens in zip(stream, idx.tolist()):
+        place = len(tokens) - 1
+        while tokens[place] == mark:
+            place -= 1
+        rows.append(row[place])
+    return torch.stack(rows)
+
+
+def last_by_gather(stream, idx, mark):
+    ends = (idx[:, 1:] != mark).long().cumsum(dim=1).amax(dim=1)
+    where = ends[:, None, None].expand(-1, 1, stream.size(-1))
+    return torch.gather(stream, 1, where).squeeze(1)
+
+
+def last_by_one_hot(stream, idx, mark):
+    """The text ends where no mark stands and nothing but marks comes behind."""
+    real = (idx != mark).to(stream.dtype)
+    behind = real.flip(1).cumsum(dim=1).flip(1) - real
+    return torch.einsum("bt,btc->bc", real * (behind == 0), stream)
+
+
+# --- LoRAQueryValue ---
+
+
+class LoRAPadded(torch.nn.Module):
+    """The addition as one tensor of 3C channels, zeros for the key."""
+
+    def __init__(self, c_attn, rank, alpha):
+        super().__init__()
+        for parameter in c_attn.parameters():
+            parameter.requires_grad = False
+        self.c_attn, self.rank, self.alpha = c_attn, rank, alpha
+        C = c_attn.weight.shape[1]
+        for name in "qv":
+            A = torch.nn.init.kaiming_uniform_(torch.empty(rank, C), a=5**0.5)
+            self.register_parameter(f"A_{name}", torch.nn.Parameter(A))
+            self.register_parameter(f"B_{name}", torch.nn.Parameter(torch.zeros(C, rank)))
+
+    def forward(self, x):
+        q, v = F.linear(F.linear(x, self.A_q), self.B_q), F.linear(F.linear(x, self.A_v), self.B_v)
+        added = torch.cat([q, torch.zeros_like(x), v], dim=-1)
+        return self.c_attn(x) + self.alpha * added / self.rank
+
+
+class LoRAInTheWeight(torch.nn.Module):
+    """Adds to the weight, each time."""
+
+    def __init__(self, c_attn, rank, alpha):
+        super().__init__()
+        C = c_attn.in_features
+        self.c_attn = c_attn
+        self.c_attn.weight.requires_grad_(False)
+        if c_attn.bias is not None:
+            self.c_attn.bias.requires_grad_(False)
+        self.A_q, self.A_v = (torch.nn.Parameter(0.02 * torch.randn(rank, C)) for _ in "qv")
+        self.B_q, self.B_v = (torch.nn.Parameter(torch.zeros(C, rank)) for _ in "qv")
+        self.factor = alpha * (1.0 / rank)
+
+    def forward(self, x):
+        q, v = self.B_q @ self.A_q, self.B_v @ self.A_v
+        change = self.factor * torch.cat([q, torch.zeros_like(q), v])
+        return F.linear(x, self.c_attn.weight + change, self.c_attn.bias)
+
+
+class LoRAInPlaces(torch.nn.Module):
+    """Adds to slices of the layer's result."""
+
+    def __init__(self, c_attn, rank, alpha):
+        super().__init__()
+        self.c_attn = c_attn
+        self.c_attn.requires_grad_(False)
+        self.C, self.scale = c_attn.in_features, alpha / rank
+        self.A_q = torch.nn.Parameter(torch.rand(rank, self.C) - 0.5)
+        self.A_v = torch.nn.Parameter(torch.rand(rank, self.C) - 0.5)
+        self.B_q = torch.nn.Parameter(torch.zeros(self.C, rank))
+        self.B_v = torch.nn.Parameter(torch.zeros(self.C, rank))
+
+    def forward(self, x):
+        y = self.c_attn(x).clone()
+        y[..., : self.C] += torch.einsum("...c,rc,dr->...d", self.scale * x, self.A_q, self.B_q)
+        y[..., -self.C :] += self.scale * ((x @ self.A_v.mT) @ self.B_v.mT)
+        return y
+
+
+# --- merge_adapters ---
+
+
+def merged_at_once(tensor, adapters):
+    return sum((alpha / A.shape[0] * A.T @ B.T for A, B, alpha in adapters), tensor.clone())
+
+
+def merged_by_einsum(tensor, adapters):
+    result = tensor.clone()
+    for A, B, alpha in adapters:
+        result += torch.einsum("ri,or->io", A, B) * alpha / B.size(1)
+    return result
+
+
+def merged_as_one_adapter(tensor, adapters):
+    """Adapters one above the other are one of a higher rank."""
+    if not adapters:
+        return tensor
+    A = torch.cat([alpha / len(A) * A for A, _, alpha in adapters])
+    B = torch.cat([B for _, B, _ in adapters], dim=1)
+    return (tensor.T + B @ A).T
+
+
+# --- trained_parameters ---
+
+
+def trained_by_products(*, n_layer, n_embd, rank, classes):
+    return 4 * n_layer * n_embd * rank + n_embd * classes + classes
+
+
+def trained_by_loop(*, n_layer, n_embd, rank, classes):
+    total = n_embd * classes + classes
+    for _ in range(n_layer):
+        for _ in ("query", "value"):
+            total += rank * n_embd + n_embd * rank
+    return total
+
+
+def trained_by_tensors(*, n_layer, n_embd, rank, classes):
+    with torch.device("meta"):  # shapes without storage
+        parts = [torch.empty(rank, n_embd), torch.empty(n_embd, rank)] * 2 * n_layer
+        parts += torch.nn.Linear(n_embd, classes).parameters()
+    return sum(part.numel() for part in parts)
+
+
 VARIANTS = {
     "per_token_word_byte": [measures_of_one_tensor, measures_weighted, measures_by_roots],
     "strided_perplexity": [
@@ -269,6 +438,11 @@ VARIANTS = {
         strided_with_ignored_targets,
     ],
     "last_words_right": [words_by_loop, words_by_counting, words_without_mistakes],
+    "target_loss": [target_loss_ignoring, target_loss_text_by_text, target_loss_weighted],
+    "last_real": [last_by_flipping, last_by_loop, last_by_gather, last_by_one_hot],
+    "LoRAQueryValue": [LoRAPadded, LoRAInTheWeight, LoRAInPlaces],
+    "merge_adapters": [merged_at_once, merged_by_einsum, merged_as_one_adapter],
+    "trained_parameters": [trained_by_products, trained_by_loop, trained_by_tensors],
     "few_shot_prompt": [prompt_by_trying, prompt_by_room, prompt_by_sums],
     "accuracy_by_examples": [wilson_by_counts, wilson_by_roots, wilson_in_numpy],
     "rouge_of_two": ROUGES,
