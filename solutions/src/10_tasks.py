@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercises 10: tasks
 #
-# You measure text and tasks, mend a perplexity that counts twice, build prompts, and teach a model
-# a task with few new numbers; then you ask who prefers which text. About an hour, after lesson 10.
+# You measure text and tasks, mend a perplexity that counts twice, put prompts together, catch a
+# summary that makes things up, and give a model a task with few new numbers; then you say which
+# text you would rather read. About two hours and three quarters, after lesson 10.
 #
 # Write in the cells that say so, then run the check below each. Stuck? Each exercise has three
 # hints, and every exercise can be done without the others.
