@@ -138,7 +138,7 @@ check("last_words_right", last_words_right)
 # %% [markdown] exercise="fill_the_gap"
 # ## A gap in the middle
 #
-# The Children's Book Test takes a word out of the *middle* of a sentence and offers candidates.
+# The Children's Book Test takes a word out of a sentence and offers candidates.
 # Write `fill_the_gap(model, before, candidates, after, per_token)`: one score for each candidate,
 # the log-probability of the candidate **and of all that follows**, given what stands before.
 #
@@ -151,25 +151,26 @@ check("last_words_right", last_words_right)
 # | `per_token` | False: add the log-probabilities up. True: their mean, over the tokens scored |
 # | result | `(len(candidates),)` float32; more is better |
 #
-# Everything fits into the model's window. PyTorch keeps no record for gradients meanwhile.
+# Everything fits into the model's window. `@torch.no_grad()` stands above already, so PyTorch keeps
+# no record for gradients.
 #
 # For example, if the model gave each of V tokens the same chance, a candidate of 2 tokens with 3
 # tokens behind it would have the score `-5 ln V`, or `-ln V` per token.
 
 
 # %% solution="fill_the_gap"
+@torch.no_grad()
 def fill_the_gap(model, before, candidates, after, per_token):
     """Score each candidate by itself and what follows it: -> (len(candidates),)."""
     ### BEGIN SOLUTION
     scores = []
-    with torch.no_grad():
-        for candidate in candidates:
-            told = torch.cat([candidate, after])
-            idx = torch.cat([before, told])
-            log_p = model(idx[None])[0].log_softmax(dim=-1)  # (n + k + m, V)
-            predictions = log_p[len(before) - 1 : -1]  # each from the place before
-            each = predictions.gather(-1, told[:, None])
-            scores.append(each.mean() if per_token else each.sum())
+    for candidate in candidates:
+        told = torch.cat([candidate, after])
+        idx = torch.cat([before, told])
+        log_p = model(idx[None])[0].log_softmax(dim=-1)  # (n + k + m, V)
+        predictions = log_p[len(before) - 1 : -1]  # each from the place before
+        each = predictions.gather(-1, told[:, None])
+        scores.append(each.mean() if per_token else each.sum())
     return torch.stack(scores)
     ### END SOLUTION
 
@@ -396,8 +397,8 @@ check("last_real", last_real)
 # %% [markdown] exercise="LoRAQueryValue"
 # ## A small addition to query and value
 #
-# LoRA leaves a layer as it is and learns an addition of low rank. In the paper, query and value got
-# one, and the key none. In GPT-2 all three come out of one layer, `c_attn`.
+# LoRA (Hu et al. 2021) leaves a layer as it is and learns an addition of low rank. Often query and
+# value get one, and the key none. In GPT-2 all three come out of one layer, `c_attn`.
 #
 # Write a class `LoRAQueryValue(c_attn, rank, alpha)`, an `nn.Module`:
 #

@@ -29,7 +29,7 @@ def draw_measures(g: Generator) -> list[dict]:
     def windows(*lengths: int, level: float = 1.5, dtype=torch.float32) -> list[Tensor]:
         """Draw surprises; the windows differ in level, so that their means are far apart."""
         return [
-            (level + 0.7 * (place % 2)) * (0.5 + torch.rand(length, generator=g, dtype=dtype))
+            level * (1 + place % 2 / 2) * (0.8 + 0.4 * torch.rand(length, generator=g, dtype=dtype))
             for place, length in enumerate(lengths)
         ]
 
@@ -42,7 +42,7 @@ def draw_measures(g: Generator) -> list[dict]:
         case(
             "accents: a letter is more than a byte", windows(7, 2), "Zoë naïvely ate crème brûlée"
         ),
-        case("Chinese: three bytes a character", windows(10, 4), "小狐狸 在河边 找到了 风筝"),
+        case("Chinese: three bytes a character", windows(10), "小狐狸 在河边 找到了 风筝"),
         case("two spaces, and a new line", windows(4, 6), "The  end.\n\nThe   beginning.\n"),
         case("float64", windows(5, 8, dtype=torch.float64), tea),
         case("a model that knows nearly everything", windows(6, 11, level=0.02), tea),

@@ -69,7 +69,7 @@ class LoRAQueryValue(nn.Module):
 def draw_lora(g: Generator) -> list[dict]:
     named = Cases("x")
 
-    def case(title: str, x: Tensor, rank: int, alpha: float, bias: bool = True) -> dict:
+    def case(title, x: Tensor, rank: int, alpha: float, bias: bool = True, **start) -> dict:
         C = x.size(-1)
 
         def draw(*shape: int) -> Tensor:
@@ -78,10 +78,12 @@ def draw_lora(g: Generator) -> list[dict]:
         shapes = {"A_q": (rank, C), "B_q": (C, rank), "A_v": (rank, C), "B_v": (C, rank)}
         layer = {"weight": draw(3 * C, C)} | ({"bias": draw(3 * C)} if bias else {})
         pairs = {name: draw(*shape) for name, shape in shapes.items()}
-        return named(title, x, sizes=[rank, alpha], pairs=pairs, **layer)
+        return named(title, x, sizes=[rank, alpha], pairs=pairs, **layer, **start)
 
     return [
-        case("one text, two tokens, 2 channels, rank 1", normal(g, 1, 2, 2), 1, 3),
+        case("the start: 2 channels, rank 1", normal(g, 1, 2, 2), 1, 3, start=True),
+        case("the start: no bias", normal(g, 2, 3, 6), 2, 1, bias=False, start=True),
+        case("with weights: one text, two tokens, 2 channels, rank 1", normal(g, 1, 2, 2), 1, 3),
         case("rank 2 and alpha 2: a factor of 1", normal(g, 2, 3, 4), 2, 2),
         case("rank 2 and alpha 16", normal(g, 2, 3, 6), 2, 16),
         case("rank 4 and alpha 1", normal(g, 1, 3, 8), 4, 1),

@@ -32,11 +32,23 @@ def measures(
     return token(surprises), word(nats, tokens, words(text)), byte(nats, units(text))
 
 
+def of_the_mean_window(surprises, text):
+    """Takes the mean of the windows' means for the surprise of each token."""
+    mean, tokens = sum(means(surprises)) / len(surprises), torch.cat(surprises).numel()
+    return measures([torch.full((tokens,), mean, dtype=torch.float64)], text)
+
+
 MEASURES = {
     "mean-of-means": (
         "You average each window first, and then the windows. A window of three tokens then weighs "
         "as much as one of twelve. Add up all surprises and divide once, by all tokens.",
         partial(measures, token=lambda s: math.exp(sum(means(s)) / len(s))),
+    ),
+    "mean-of-means-throughout": (
+        "You average each window first, and then the windows, and go on with that mean: all three "
+        "numbers are wrong. A window of three tokens weighs as much as one of twelve. Add up all "
+        "surprises, and share out their sum.",
+        of_the_mean_window,
     ),
     "mean-of-perplexities": (
         "You take the perplexity of each window and average those. The exponential of a mean is "

@@ -58,7 +58,21 @@ def joined(examples, question, arrow, newline, block_size, new_tokens):
     return prompt[: len(prompt) - len(end) - len(newline)] + end
 
 
+def used_up(examples, question, arrow, newline, block_size, new_tokens):
+    """Takes examples out of the list that it was given."""
+    prompt = all_of_it(examples, question, arrow, newline, 0, 0)
+    while len(prompt) + new_tokens > block_size:
+        examples.pop(0)
+        prompt = all_of_it(examples, question, arrow, newline, 0, 0)
+    return prompt
+
+
 FEW_SHOT = {
+    "examples-used-up": (
+        "The prompt is right, but you take the examples that do not fit out of the list you were "
+        "given. The next question would find fewer: work on a copy, or count from where to begin.",
+        used_up,
+    ),
     "all-examples": (
         "You take all examples, whatever the window holds. The prompt and the answer together may "
         "have block_size tokens.",

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from minigpt.course.exercise.mistakes import changed
+from minigpt.course.exercise.mistakes import changed, in_pairs
 from minigpt.course.lessons.lesson_10_tasks.cases_tuning import LoRAQueryValue, merge_adapters
 
 # --- target_loss ---
@@ -209,8 +209,8 @@ LORA = {
         started("A_q A_v", nn.init.zeros_),
     ),
     "a-zero-b-random": (
-        "A starts at 0 and B at random numbers. That would learn, too, but by the paper, and by "
-        "the statement, it is B that starts at 0.",
+        "A starts at 0 and B at random numbers. That would learn, too, but here it is B that "
+        "starts at 0.",
         TheOtherWayRound,
     ),
     "constant-start": (
@@ -317,7 +317,7 @@ def averaged(tensor, adapters):
 
 MERGE = {
     "not-transposed": (
-        "Right by the paper, wrong for this file: its tensor is (in, out), and B A is (out, in). "
+        "Right for an nn.Linear, wrong for this file: its tensor is (in, out), B A is (out, in). "
         "A square matrix hides that, and gives wrong results without a word. Transpose.",
         partial(merged, product=lambda A, B: B @ A),
     ),
@@ -391,7 +391,7 @@ def count(
     return total + head * classes * (n_embd + bias)
 
 
-TRAINED = {
+COUNTS = {
     "one-matrix": (
         "You count one pair a layer. Query and value have one each.",
         partial(count, matrices=1),
@@ -445,6 +445,8 @@ TRAINED = {
     ),
 }
 
+TRAINED = COUNTS | in_pairs(COUNTS)
+
 # --- last_real ---
 
 
@@ -467,8 +469,8 @@ def mean_where(stream, mask):
 
 LAST_REAL = {
     "last-column": (
-        "You take the last column. Right without padding; in a shorter text that is a place behind "
-        "its end, where nothing of the text needs to be told.",
+        "You take the last column. Right without padding; in a shorter text that place holds a "
+        "mark, behind its end.",
         lambda stream, idx, mark: stream[:, -1],
     ),
     "mark-in-front-forgotten": (
