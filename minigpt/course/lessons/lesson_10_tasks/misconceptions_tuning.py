@@ -445,7 +445,9 @@ COUNTS = {
     ),
 }
 
-TRAINED = COUNTS | in_pairs(COUNTS)
+# Of two that belong together, the second is one that the first leaves no place for.
+ONE_OF_TWO = {"full-matrices, rank-one": "full-matrices", "no-head, no-bias": "no-head"}
+TRAINED = COUNTS | in_pairs(COUNTS, **ONE_OF_TWO)
 
 # --- last_real ---
 
