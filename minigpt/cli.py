@@ -87,7 +87,7 @@ def add_verify(commands) -> None:
 
 def add_evaluate(commands) -> None:
     words = "measure a model, beside the paper's figures"
-    more = "Tasks on stories: perplexity, last-word, choice. lambada, cbt-cn, cbt-ne, wikitext-2, ptb, "
+    more = "On stories: perplexity, last-word, choice. lambada, cbt-cn, cbt-ne, wikitext-2, ptb, "
     add = commands.add_parser(
         "evaluate", help=words, description=words, epilog=f"{more}enwik8, text8 are downloaded."
     ).add_argument
