@@ -22,6 +22,11 @@ class Example:
     prompt: str
     target: str
 
+    @property
+    def text(self) -> str:
+        """The whole of it."""
+        return self.prompt + self.target
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -60,6 +65,13 @@ def check_length(length: int, block_size: int, text: str) -> None:
             f"an example has {length} tokens and the model sees at most {block_size}; shorten it, "
             f"or give the model more room with `with_room(model, {length})`. It is {text!r:.60}"
         )
+
+
+def context_needed(example: Example | Labelled, tokenizer: Tokenizer) -> int:
+    """Return how many tokens the model reads of an example."""
+    if isinstance(example, Labelled):
+        return len(tokenizer.encode_ordinary(example.text)) + 2
+    return len(encode_example(example, tokenizer)[0]) - 1
 
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> Tensor:

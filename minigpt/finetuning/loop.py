@@ -1,4 +1,4 @@
-"""Fine-tuning: the training loop of lesson 06, with settings for a model that knows much already."""
+"""Fine-tuning: the loop of lesson 06, with settings for a model that knows much already."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from minigpt.finetuning.examples import TaskData
+from minigpt.finetuning.examples import TaskData, check_length, context_needed
 from minigpt.training import Record, TrainConfig, train
 
 RECIPE = TrainConfig(
@@ -22,6 +22,17 @@ RECIPE = TrainConfig(
     eval_batches=4,
     precision="fp32",
 )
+
+
+def longest_example(data: TaskData) -> int:
+    """Return how many tokens of context the longest example of a task needs."""
+    return max(context_needed(example, data.tokenizer) for example in (*data.train, *data.val))
+
+
+def check_room(data: TaskData, block_size: int) -> None:
+    """Raise ValueError, naming the first, if any example does not fit into the context."""
+    for example in (*data.train, *data.val):
+        check_length(context_needed(example, data.tokenizer), block_size, example.text)
 
 
 def finetune(
@@ -39,9 +50,10 @@ def finetune(
 
     Only weights with requires_grad change. `changes` replace fields of the configuration; all
     else is as in `minigpt.training.train`. Raises ValueError before the first step if an example
-    does not fit into the model's context.
+    does not fit into the model's context, or if `train` refuses.
     """
     config = replace(config, **changes)
+    check_room(data, model.config.block_size)
     return train(
         model,
         data,

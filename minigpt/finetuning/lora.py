@@ -80,8 +80,8 @@ def add_lora(
     >>> from minigpt.config import GPTConfig
     >>> small = GPT(GPTConfig(vocab_size=10, block_size=8, n_layer=1, n_head=2, n_embd=4))
     >>> add_lora(small, rank=1, where=["attn.c_attn"])
-    >>> [(name, tuple(w.shape)) for name, w in small.named_parameters() if w.requires_grad]
-    [('transformer.h.0.attn.c_attn.lora_A', (1, 4)), ('transformer.h.0.attn.c_attn.lora_B', (12, 1))]
+    >>> [(tuple(w.shape), w.requires_grad) for w in small.transformer.h[0].attn.c_attn.parameters()]
+    [((12, 4), False), ((12,), False), ((1, 4), True), ((12, 1), True)]
     """
     check_whole("rank", rank)
     for path in where:
