@@ -36,6 +36,11 @@ class Classifier(nn.Module):
         return self.gpt.config
 
     @property
+    def transformer(self) -> nn.ModuleDict:
+        """The blocks and tables, as in a GPT: Muon asks for them."""
+        return self.gpt.transformer
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.gpt.device

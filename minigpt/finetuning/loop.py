@@ -12,9 +12,10 @@ from minigpt.finetuning.examples import TaskData, check_length, context_needed
 from minigpt.training import Record, TrainConfig, train
 
 RECIPE = TrainConfig(
-    max_steps=150,
+    max_steps=100,
     batch_size=16,
-    max_lr=1e-3,
+    optimizer="muon",  # questions: 100 steps teach what 80 of AdamW at 1e-3 do not begin to
+    max_lr=5e-3,
     min_lr=0.0,
     warmup_steps=10,
     weight_decay=0.0,  # it would pull at what was learned before, too

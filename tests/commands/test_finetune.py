@@ -59,7 +59,7 @@ def test_a_run_is_not_overwritten(tmp_path, capsys):
     line = refused(capsys, "finetune", "summary", "--out", str(folder), "--resume")
     assert "was started with task dialogue, not summary" in line
     line = refused(capsys, "finetune", "dialogue", "--out", str(folder), "--resume", "--lr", "1")
-    assert "was started with lr 0.001, not 1.0" in line
+    assert "was started with lr 0.005, not 1.0" in line
     assert before == {path: path.read_bytes() for path in folder.iterdir()}
     assert "no run to resume" in refused(
         capsys, "finetune", "summary", "--out", str(tmp_path), "--resume"

@@ -12,7 +12,9 @@ from minigpt.finetuning.lora import EVERY_MATRIX
 from minigpt.finetuning.tasks import contradictions
 from minigpt.pretrained import from_pretrained, save_pretrained
 
-QUICK = dict(max_steps=4, warmup_steps=1, batch_size=4, eval_batches=1, progress=False)
+QUICK = dict(
+    max_steps=4, optimizer="adamw", warmup_steps=1, batch_size=4, eval_batches=1, progress=False
+)
 
 
 def weights_of(model) -> dict[str, torch.Tensor]:
@@ -152,7 +154,9 @@ def test_a_classifier_can_learn(storyteller):
     kinds = [Labelled("the kite", 0), Labelled("Leo and Ruby", 1)]
     data = TaskData("kinds", tokenizer, kinds, kinds)
     classifier = make_classifier(model, tokenizer, "frozen")
-    finetune(classifier, data, max_steps=30, max_lr=0.05, batch_size=8, progress=False)
+    finetune(
+        classifier, data, max_steps=30, optimizer="adamw", max_lr=0.05, batch_size=8, progress=False
+    )
     assert classify(classifier, tokenizer, [kind.text for kind in kinds]).tolist() == [0, 1]
 
 
