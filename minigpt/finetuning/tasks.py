@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from minigpt.config import check_whole
@@ -48,12 +48,18 @@ DIALOGUE = (
 )
 
 
-def tellings(seed: int) -> Iterator[Telling]:
-    """Yield the stories of `Stories(seed)`, each with what its teller chose."""
+SHORT = "This is {name1}. {treasure} {question}"  # what contradictions are planted in
+
+
+def tellings(seed: int, start: Telling = START) -> Iterator[Telling]:
+    """Yield the stories of `Stories(seed)`, each with what its teller chose.
+
+    Another `start` makes it tell something else by the same rules.
+    """
     check_whole("seed", seed, least=0)
     draw = random.Random(seed).random
     while True:
-        telling = START
+        telling = start
         while options := telling.options():
             telling = telling.take(options[int(draw() * len(options))])
         yield telling
@@ -116,28 +122,30 @@ def dialogues(seed: int, held_out: bool = False) -> Iterator[Example]:
             yield from turns(chosen)
 
 
-def contradict(telling: Telling, draw: Callable[[], float]) -> str:
-    """Return the story with one word for a colour, thing, name or place changed where it recurs.
+def short_tellings(seed: int) -> Iterator[Telling]:
+    """Yield beginnings of stories, three sentences each, with what their teller chose.
 
-    What takes its place stands nowhere else in the story.
+    >>> next(short_tellings(seed=2)).text[:57]
+    'This is Theo. The neighbours all envied his black basket.'
     """
-    text, recurs = telling.text, []
-    for slot in ("colour", "thing", "name1", "name2", "place2"):
-        again = list(re.finditer(rf"\b{telling.chosen[slot]}\b", text))[1:]
-        recurs += [(slot, found.span()) for found in again]
-    slot, (start, end) = recurs[int(draw() * len(recurs))]
-    others = [
-        option for option in GRAMMAR[slot.rstrip("12")] if not re.search(rf"\b{option}\b", text)
-    ]
-    return text[:start] + others[int(draw() * len(others))] + text[end:]
+    yield from tellings(seed, Telling("", SHORT, {}))
 
 
 def contradictions(seed: int) -> Iterator[Labelled]:
-    """Yield stories, for ever: label 1 with one planted contradiction, 0 as they were told."""
+    """Yield short stories, for ever: label 1 with a colour that contradicts the first, else 0.
+
+    In half of them, drawn at random, the last mention of the colour is changed for another.
+
+    >>> [next(source).label for source in [contradictions(seed=2)] for _ in range(9)]
+    [0, 0, 1, 0, 0, 0, 1, 0, 0]
+    """
     draw = random.Random(seed).random
-    for telling in tellings(seed):
-        label = int(draw() < 0.5)
-        yield Labelled(contradict(telling, draw) if label else telling.text, label)
+    for telling in short_tellings(seed):
+        colour, label = telling.chosen["colour"], int(draw() < 0.5)
+        others = [other for other in GRAMMAR["colour"] if other != colour]
+        *_, last = re.finditer(rf"\b{colour}\b", telling.text)  # no red in "whispered"
+        said = others[int(draw() * len(others))] if label else colour
+        yield Labelled(telling.text[: last.start()] + said + telling.text[last.end() :], label)
 
 
 # To learn from, and to be judged by: each makes an iterator of a seed.
