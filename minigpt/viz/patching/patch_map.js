@@ -9,7 +9,7 @@ const rowsOf = (s, part) => s.layers + (part === "stream" ? 1 : 0);
 const differs = (s, position) => s.clean[position] !== s.corrupt[position];
 const inWords = ({ part }, layer) => {
   if (part !== "stream") return `${NAMES[part]} of block ${layer}`;
-  return layer ? `residual stream after block ${layer - 1}` : "embeddings";
+  return layer ? `residual stream after block ${layer - 1}` : "embedding";
 };
 const rowName = ({ part }, layer) => {
   if (part !== "stream") return `block ${layer}`;
@@ -114,7 +114,7 @@ function makeMap(ui) {
 
   function makeCell(s, cell) {
     const { moved, layer, position } = cell;
-    const node = button(map, columnsOf(s) > NUMBERED ? "" : fixed(100 * moved, 0),
+    const node = button(map, columnsOf(s) > NUMBERED ? "" : fixed(100 * moved, 0).replace("-", "−"),
       () => choose(cell));
     node.className = `pm-cell ${moved < 0 ? "pm-away" : "pm-toward"}`;
     const strength = Math.min(1, Math.abs(moved));

@@ -25,7 +25,8 @@ from minigpt.viz.patching.effects import all_effects, find_answers, next_logits,
 
 HERE = Path(__file__).parent
 # From away, over nothing (no colour at all), to the clean answer.
-COLOURS = LinearSegmentedColormap.from_list("moved", [OKABE_ITO[5], (*[0.5] * 3, 0), OKABE_ITO[0]])
+STOPS = [(0, (OKABE_ITO[5], 1)), (0.5, (OKABE_ITO[5], 0)), (0.5, (OKABE_ITO[0], 0))]
+COLOURS = LinearSegmentedColormap.from_list("moved", [*STOPS, (1, (OKABE_ITO[0], 1))])
 MOST_LABELS = 40  # positions up to which the picture names each
 
 
@@ -126,7 +127,7 @@ class PatchMap(Explorer):
     def _where(self) -> str:
         """Name the chosen place in a run."""
         if self.part == "stream":
-            return f"stream after block {self.layer - 1}" if self.layer else "embeddings"
+            return f"stream after block {self.layer - 1}" if self.layer else "embedding"
         return f"{'attention' if self.part == 'attn' else 'MLP'} output of block {self.layer}"
 
     def _next(self) -> list[tuple[str, float]]:
