@@ -9,9 +9,9 @@ from pathlib import Path
 
 from minigpt.commands.generate import read_prompt
 from minigpt.commands.lab import lab_command, serve
-from minigpt.commands.verify import find_file
 from minigpt.config import PRESETS
 from minigpt.files import read_text
+from minigpt.pretrained import find_file
 from minigpt.tokenizer import checked_text
 
 STORY = (

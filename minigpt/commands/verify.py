@@ -17,11 +17,8 @@ from torch.nn.utils.rnn import pad_sequence
 from minigpt.config import PRESETS, GPTConfig
 from minigpt.data import NO_TARGET
 from minigpt.devices import memory_available
-from minigpt.files import STORYTELLER
 from minigpt.model import GPT
-from minigpt.pretrained import from_pretrained, memory_needed
-from minigpt.pretrained.loading import local_file
-from minigpt.pretrained.weights import WEIGHTS
+from minigpt.pretrained import find_file, from_pretrained, memory_needed
 from minigpt.sampling import generate
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
@@ -51,24 +48,6 @@ class Line(NamedTuple):
 
 def verdict(passed: bool) -> str:
     return "pass" if passed else "FAIL"
-
-
-def find_file(name: str) -> Path:
-    """Return the file of a model that is on this machine; nothing is downloaded.
-
-    Raises FileNotFoundError, with the way to get it, if it is not.
-    """
-    if name not in PRESETS:
-        return local_file(STORYTELLER if name == "storyteller" else name)
-    from huggingface_hub import try_to_load_from_cache  # slow to import
-
-    cached = try_to_load_from_cache(f"openai-community/{name}", WEIGHTS)
-    if not isinstance(cached, str):
-        raise FileNotFoundError(
-            f"{name} is not on this machine. Get it with: minigpt download {name}; "
-            f"or, if you have its {WEIGHTS} elsewhere, give the path of that file"
-        )
-    return Path(cached)
 
 
 def size_name(config: GPTConfig) -> str | None:

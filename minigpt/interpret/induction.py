@@ -67,11 +67,11 @@ def sinusoids(length: int, width: int, base: float = 100.0) -> Tensor:
     return torch.stack([waves.sin(), waves.cos()], dim=-1).flatten(1)[:, :width]
 
 
-def induction_model(seed: int = 0, n_layer: int = 2, waves: float = 0.1) -> GPT:
+def induction_model(seed: int = 0, n_layer: int = 2, waves: float = 0.0) -> GPT:
     """Build the untrained model that learns the task: 64 tokens, 4 heads a layer, width 64.
 
-    Its position table starts as `waves` times `sinusoids`, and is trained like all else; with
-    waves=0 it starts at random, as GPT-2's does.
+    Its position table starts at random, as GPT-2's does, or as `waves` times `sinusoids`; either
+    way it is trained like all else.
     """
     torch.manual_seed(seed)
     model = GPT(GPTConfig(vocab_size=64, block_size=64, n_layer=n_layer, n_head=4, n_embd=64))
@@ -88,13 +88,26 @@ def probes(model: GPT, count: int = PROBES, seed: int = 1) -> Tensor:
     return torch.stack([repeated_tokens(vocab, half, generator) for _ in range(count)])
 
 
+def birth_scores(model: GPT, texts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return previous-token and induction scores on `probes`: (n_layer, n_head) each.
+
+    The previous token is asked for in the first saying alone: a token of the second finds what it
+    needs there, and has no use for its own neighbour.
+    """
+    once = texts[:, : texts.size(1) // 2]
+    return (
+        mean_head_scores(model, once)["previous token"],
+        mean_head_scores(model, texts)["induction"],
+    )
+
+
 @dataclass(frozen=True)
 class Birth:
     """How things stand after `step` batches: the loss, and each head's two scores."""
 
     step: int
     loss: float  # nats per target, mean of the batches since the last look
-    previous: Tensor  # (n_layer, n_head): previous-token scores
+    previous: Tensor  # (n_layer, n_head): previous-token scores in the first saying, where it helps
     induction: Tensor  # (n_layer, n_head)
 
 
@@ -115,9 +128,7 @@ def watch_birth(
     losses = [math.log(config.vocab_size)]  # before the first step: knowing nothing
     for step in range(steps + 1):
         if step % every == 0 or step == steps:
-            scores = mean_head_scores(model, texts)
-            mean = sum(losses) / len(losses)
-            yield Birth(step, mean, scores["previous token"], scores["induction"])
+            yield Birth(step, sum(losses) / len(losses), *birth_scores(model, texts))
             losses = []
         if step == steps:
             return

@@ -7,13 +7,14 @@ and `vocabulary.py` say whose names, sizes and tokens these are. `loading.py` fi
 
 from minigpt.pretrained.empty_models import empty_model, memory_needed
 from minigpt.pretrained.hub import download
-from minigpt.pretrained.loading import from_pretrained
+from minigpt.pretrained.loading import find_file, from_pretrained
 from minigpt.pretrained.saving import save_pretrained
 from minigpt.pretrained.weights import load_weights
 
 __all__ = [
     "download",
     "empty_model",
+    "find_file",
     "from_pretrained",
     "load_weights",
     "memory_needed",

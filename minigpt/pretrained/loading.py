@@ -96,6 +96,24 @@ def load_file(
     return model.eval()
 
 
+def find_file(name: str) -> Path:
+    """Return the file of a model that is on this machine; nothing is downloaded.
+
+    Raises FileNotFoundError, with the way to get it, if it is not.
+    """
+    if name not in PRESETS:
+        return local_file(STORYTELLER if name == "storyteller" else name)
+    from huggingface_hub import try_to_load_from_cache  # slow to import
+
+    cached = try_to_load_from_cache(f"openai-community/{name}", WEIGHTS)
+    if not isinstance(cached, str):
+        raise FileNotFoundError(
+            f"{name} is not on this machine. Get it with: minigpt download {name}; "
+            f"or, if you have its {WEIGHTS} elsewhere, give the path of that file"
+        )
+    return Path(cached)
+
+
 def from_pretrained(
     name_or_path: str | os.PathLike,
     *,

@@ -9,7 +9,7 @@ from minigpt import cli, generate
 from minigpt.commands import verify
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
-from minigpt.pretrained import from_pretrained
+from minigpt.pretrained import find_file, from_pretrained
 from minigpt.tokenizer import Tokenizer
 from tests.commands.running import refused
 
@@ -62,7 +62,7 @@ def test_verify_finds_a_downloaded_model_in_the_hubs_cache(tmp_path, monkeypatch
     for path, content in ((file, b"weights"), (home / "refs" / "main", b"a" * 40)):
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
-    assert verify.find_file("gpt2") == file
+    assert find_file("gpt2") == file
 
 
 @pytest.fixture(scope="module")
