@@ -11,7 +11,8 @@ from tests.models import lively
 
 TEXT = (
     "The fox found the red kite by the river. 小狐狸在河边找到了红色的风筝。 "
-    "Nobody knew why it sang, and nobody asked; it wasn't the first kite to do so, nor would it be the last one. "
+    "Nobody knew why it sang, and nobody asked. "
+    "It wasn't the first kite to do so, nor would it be the last one. "
 ) * 2
 
 
