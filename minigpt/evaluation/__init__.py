@@ -25,6 +25,6 @@ __all__ = [
     "quiz",
     "recall_choice",
     "token_nats",
-    "windows",
     "wilson",
+    "windows",
 ]
