@@ -160,8 +160,8 @@ rows = [[s, math.ceil(4000 / s), f"{p:.2f}"] for s, p in zip(strides, right)]
 viz.table(rows, ["stride", "windows", "perplexity per token"])
 
 # %% [markdown]
-# The model is the same; with an overlap each token has more before it. Half a window does nearly all
-# of it, at twice the price. So a perplexity needs its stride and its context.
+# The model is the same; with an overlap each token has more before it. Half a window does nearly
+# all of it, at twice the price. So a perplexity needs its stride and its context.
 
 # %% [markdown]
 # Two mistakes. **Scored twice:** all of each overlapping window counts. **Mean of means:** each
@@ -221,7 +221,8 @@ print(f"{answers.accuracy:.0%} of {len(places)} right ({low:.0%} to {high:.0%});
 # %% [markdown]
 # A longer candidate has more tokens, so its log-probability is a longer sum. Many divide by the
 # length: **length normalisation**. When is it due? Ask what only dice decide: where somebody lives.
-# All ten homes are equally likely. **Predict:** which home is chosen if scores are divided by bytes?
+# All ten homes are equally likely. **Predict:** which home is chosen if scores are divided by
+# bytes?
 
 
 # %%
@@ -251,8 +252,8 @@ plt.show()
 
 # %% [markdown]
 # Divided by bytes, the *longest* wins: equal nats over more bytes. Undivided, a hair's breadth
-# decides. Neither knows: the teller threw a die. Divide where length alone makes an answer unlikely,
-# and report both.
+# decides. Neither knows: the teller threw a die. Divide where length alone makes an answer
+# unlikely, and report both.
 
 # %% [markdown]
 # ### Why the paper's figures differ from later ones
@@ -282,14 +283,15 @@ rows = [
 viz.table(rows, ["data set", "the paper", "others"])
 
 # %% [markdown]
-# The WikiTexts share their test text; the unit explains the two figures. The 32.56 is the evaluation
-# harness's (its issue 2159). `minigpt evaluate gpt2 lambada` measures your copy, beside the paper's.
+# The WikiTexts share their test text; the unit explains the two figures. The 32.56 is the
+# evaluation harness's (its issue 2159). `minigpt evaluate gpt2 lambada` measures your copy, beside
+# the paper's.
 
 # %% [markdown]
 # ## Zero-shot and few-shot
 #
-# **Zero-shot**: the prompt asks, without an example. **Few-shot**: examples stand in the prompt, and
-# no weight changes. Take a rule that cannot be in the weights.
+# **Zero-shot**: the prompt asks, without an example. **Few-shot**: examples stand in the prompt,
+# and no weight changes. Take a rule that cannot be in the weights.
 
 # PART few-shot
 
@@ -345,8 +347,8 @@ else:
 # - Examples in a prompt help a model that has learned to look them up.
 
 # %% [markdown]
-# **Your turn.** `minigpt evaluate mygpt choice` asks your own GPT. Which of its parts must you break
-# to make it fail?
+# **Your turn.** `minigpt evaluate mygpt choice` asks your own GPT. Which of its parts must you
+# break to make it fail?
 #
 # **Exercises:** [10_tasks](../exercises/10_tasks.ipynb). They mend a perplexity that counts twice,
 # score last words and gaps, and teach a model a task with few new numbers.
