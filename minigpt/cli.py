@@ -75,6 +75,24 @@ def add_train(commands) -> None:
     add("--seed", type=int, metavar="N", help="decides first weights and order of the data (1337)")
 
 
+def add_finetune(commands) -> None:
+    # As in `add_train`: no defaults here, and a test holds the brackets to `commands.finetune`.
+    words = "teach a model a task made from the stories; stop and resume as you like"
+    add = commands.add_parser(
+        "finetune", help=words, description=words, argument_default=argparse.SUPPRESS
+    ).add_argument
+    add("task", choices=("summary", "translation", "questions", "dialogue"), help="what to learn")
+    add("--out", required=True, metavar="FOLDER", help="where the run is kept")
+    add("--resume", action="store_true", default=False, help="go on with the run in FOLDER")
+    add("--model", help="a name, folder or file to start from (storyteller)")
+    add("--steps", type=int, metavar="N", help="updates of the weights (100)")
+    add("--batch-size", type=int, metavar="N", help="examples in each step (16)")
+    add("--lr", type=float, help="learning rate after warm-up (0.005; with --lora 0.01)")
+    add("--lora", type=int, metavar="RANK", help="learn two thin matrices beside each large one")
+    add("--device", help="auto, cpu, cuda or mps (auto)")
+    add("--seed", type=int, metavar="N", help="decides the order of the examples (1337)")
+
+
 def add_download(commands) -> None:
     parser = commands.add_parser("download", help="fetch weights or data ahead of a flight")
     parser.add_argument("name", help="gpt2, gpt2-medium, gpt2-large, gpt2-xl or shakespeare")
@@ -131,6 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_doctor,
         add_generate,
         add_train,
+        add_finetune,
         add_download,
         add_verify,
         add_evaluate,

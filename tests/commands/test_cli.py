@@ -27,7 +27,7 @@ except SystemExit:
 
 
 @pytest.mark.parametrize(
-    "command", ["doctor", "generate", "train", "download", "verify", "explore", "lab"]
+    "command", ["doctor", "generate", "train", "finetune", "download", "verify", "explore", "lab"]
 )
 def test_every_command_is_listed_explains_itself_and_can_be_loaded(command, capsys):
     with pytest.raises(SystemExit) as end:
