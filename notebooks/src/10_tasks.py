@@ -117,7 +117,7 @@ viz.table(
 # %% [markdown]
 # ### Longer than the context
 #
-# A long text is read in windows. Move on by a **stride**, and count the tokens that are new. Here a
+# A long text is read in windows. Move on by a stride, and count the tokens that are new. Here a
 # context of 8 and a stride of 4.
 
 # %%

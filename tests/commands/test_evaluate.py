@@ -21,7 +21,7 @@ PASSAGES = "\n".join(map(json.dumps, LINES)).encode()
 
 
 def figures(out: str) -> dict[str, float]:
-    return {m[1].strip(): float(m[2]) for m in re.finditer(r"^(\D+?)\s{2,}([\d.]+)", out, re.M)}
+    return {m[1].strip(): float(m[2]) for m in re.finditer(r"^([^\d\n]+?) {2,}([\d.]+)", out, re.M)}
 
 
 def test_perplexity_of_stories_stands_beside_the_best_possible(capsys):
