@@ -80,6 +80,11 @@ def test_a_set_of_the_paper_is_downloaded_and_its_figures_stand_beside(capsys, m
     assert "paper" not in evaluate.line("lambada", Figure("accuracy (%)", 40.0), None)
 
 
+def test_summaries_of_a_model_that_never_learned_any_are_wrong(capsys):
+    assert cli.main(["evaluate", "storyteller", "summary", "--limit", "3"]) == 0
+    assert figures(capsys.readouterr().out)["exactly right (%)"] == 0
+
+
 def test_what_cannot_be_done_is_said(capsys, tmp_path):
     told = refused(capsys, "evaluate", "storyteller", "chess")
     assert "there is no task 'chess'" in told and all(task in told for task in TASKS)
