@@ -19,12 +19,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from minigpt import Stories, evaluation, from_pretrained, sampling, viz
+from minigpt import Stories, evaluation, from_pretrained, generate, sampling, viz
 from minigpt.stories import GRAMMAR
 
 viz.use_style()
 model, tokenizer = from_pretrained("storyteller", verbose=False)
-model.requires_grad_(False)
 told = [*islice(Stories(seed=30_000), 60)]  # the storyteller never saw them
 
 # %% [markdown]
@@ -408,11 +407,843 @@ else:
 # The paper's own verdict: 5 BLEU from English to French, summaries hardly better than three random
 # sentences, 4.1 % of Natural Questions (sections 3.6 to 3.8).
 
-# PART fine-tuning
+# %% [markdown]
+# ## Fine-tuning: a summary
+#
+# The storyteller can do one thing: tell stories. That was its **pretraining**. To **fine-tune** it
+# is to train it a little longer, on examples of another task.
 
-# PART designs
+# %%
+from textwrap import fill
 
-# PART overlap and bias
+from minigpt.finetuning import complete, example_batch, finetune, load_task, with_room
+
+data = load_task("summary", tokenizer)
+example = data.val[0]
+print(fill(example.prompt.replace("\n", " ⏎ "), 90))
+print(example.target)
+
+# %% [markdown]
+# An example has a **prompt** and a **target**. The prompt ends in `TL;DR:`, as OpenAI's did when
+# they asked GPT-2 for summaries (Radford et al. 2019, section 3.6). The teller knows what was lost
+# and where it was, so every summary has one right answer.
+
+# %% [markdown]
+# Both go into one row, and the loss counts the target only: everywhere else y is −100. **Predict:**
+# how many of this row's tokens count? About 12, 60 or 140?
+
+# %%
+x, y = example_batch([example], tokenizer, block_size=160)
+
+
+def word(token):
+    return tokenizer.decode([token]) if token >= 0 else ""
+
+
+rows = [[i, word(x[0, i]), word(y[0, i])] for i in range(x.size(1) - 16, x.size(1))]
+print(f"{x.size(1)} tokens are read, {(y >= 0).sum()} count:")
+viz.table(rows, ["position", "x: it reads", "y: it should say"])
+
+# %% [markdown]
+# The loss is the mean over those few. The story is read, and that is all: nothing asks the model to
+# tell it again.
+
+# %% [markdown]
+# But does it fit? The storyteller has a table of 128 positions. **Predict:** for how many of 2,000
+# stories is there room for the summary too? Hardly any, half, or nearly all?
+
+# %%
+from minigpt.finetuning.examples import context_needed
+
+needed = [context_needed(each, tokenizer) for each in data.train]
+fits = sum(length <= 128 for length in needed)
+plt.hist(needed, bins=range(115, 150), color="C0")
+plt.axvline(129, color="C1", linestyle="--")
+plt.gca().set(xlabel="tokens of story and summary", ylabel="examples")
+plt.show()
+print(f"{fits} of {len(needed):,} fit into 128; the longest needs {max(needed)}")
+assert fits < 0.15 * len(needed) and max(needed) <= 160
+
+# %% [markdown]
+# Hardly any. So give the model more positions. `with_room` copies it and appends rows to the
+# position table, each a copy of the last one. They mean nothing yet; fine-tuning must teach them.
+
+# %%
+roomy = with_room(model, 160)
+assert torch.equal(roomy(x[:, :128]), model(x[:, :128]))
+more = roomy.num_parameters() - model.num_parameters()
+print(f"{more:,} parameters more, {more / model.num_parameters():.2%}")
+
+# %% [markdown]
+# That is the price in memory. Within 128 tokens the logits are the same, bit for bit. **Predict:**
+# what does it write after `TL;DR:` now, before any fine-tuning: a summary, or another story?
+
+# %%
+prompts = [each.prompt for each in data.val]
+for answer in complete(roomy, tokenizer, prompts[:4], max_new_tokens=14):
+    print(answer)
+
+# %% [markdown]
+# Neither: a full stop, and the end. It has never read those letters. OpenAI asked GPT-2 without any
+# fine-tuning (same section); on the web people write `TL;DR:` before summaries.
+
+# %% [markdown]
+# Now 50 steps with 16 examples each, from three seeds. The seed decides which examples come when.
+# Three bars show how far each run is.
+
+# %% tags=["nbval-ignore-output"]
+summarisers = []
+for seed in range(3):
+    summarisers.append(with_room(model, 160))
+    finetune(summarisers[-1], data, max_steps=50, seed=seed)
+
+# %% [markdown]
+# The 200 stories in `data.val` were never learned from. **Predict:** which of the four facts will
+# be wrong most often: the name, the colour, the thing or the place?
+
+# %% tags=["nbval-ignore-output"]
+import re
+
+SUMMARY = re.compile(r" (\w+) lost the (\w+) (\w+); it was (.+)\.")
+
+
+def facts(text):  # name, colour, thing, place
+    found = SUMMARY.fullmatch(text)
+    return found.groups() if found else ("", "", "", "")
+
+
+right, written = [facts(each.target) for each in data.val], []
+for each in summarisers:
+    written.append(complete(each, tokenizer, prompts))
+same = [[[a == b for a, b in zip(facts(s), r)] for s, r in zip(w, right)] for w in written]
+same = torch.tensor(same).float()  # (seeds, stories, facts)
+shares = 100 * torch.cat([same.mean(dim=1), same.prod(dim=-1).mean(dim=1)[:, None]], dim=1)
+assert (shares[:, 3] < shares[:, :3].min(dim=1).values - 5).all()
+columns = ["name", "colour", "thing", "place", "all four"]
+rows = [[f"{share:.0f} %" for share in row] for row in shares.tolist()]
+viz.table(rows, columns, rows=["seed 0", "seed 1", "seed 2"])
+
+# %% [markdown]
+# Name, colour and thing are seldom wrong. The place is. Where does a wrong place come from? Many
+# stories name a second one, where somebody searched in vain. **Predict:** is it that other place,
+# or one that the story never names?
+
+# %% tags=["nbval-ignore-output"]
+misses = []
+for each, true, summary in zip(data.val, right, written[0]):
+    place = facts(summary)[3]
+    if place != true[3]:
+        where = "elsewhere in the story" if place and place in each.prompt else "nowhere"
+        misses.append([place, true[3], where])
+nowhere = sum(where == "nowhere" for _, _, where in misses)
+assert nowhere > len(misses) / 2
+print(f"{len(misses)} wrong places; {nowhere} of them stand nowhere in the story")
+viz.table(misses[:10], ["it says", "the story says", "what it says stands"])
+
+# %% [markdown]
+# Mostly nowhere. And look at the words: *under* for *under*, *up* for *up*. What the story does not
+# support is a **hallucination**. Maynez et al. (2020) had people read the summaries of large
+# models, and found much of it.
+
+# %% [markdown]
+# Take one of those summaries up to where it goes wrong. **Predict:** is the model sure of its wrong
+# word, or torn between two?
+
+# %% tags=["nbval-ignore-output"]
+wrong = next(i for i, row in enumerate(same[0].tolist()) if row == [1, 1, 1, 0])
+start = prompts[wrong] + written[0][wrong].rpartition(" ")[0]
+idx = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(start)]])
+viz.plot_next_token(summarisers[0](idx)[0, -1].softmax(dim=-1), tokenizer, top=4)
+plt.show()
+print(start.rpartition("; ")[2], "... and the story says:", right[wrong][3])
+
+# %% [markdown]
+# Compare the bars with the story. The right word may be among them, with a good share. But greedy
+# decoding writes the longest bar, and nothing in the summary tells you that there was another.
+
+# %% [markdown]
+# How would a usual score judge that? **ROUGE-L** (Lin 2004) looks for the longest sequence of words
+# that summary and right answer have in common, in order. **Predict:** what do the *false* summaries
+# score, of 100?
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.evaluation.overlap import rouge
+
+targets = [each.target for each in data.val]
+rows = []
+for seed, w in enumerate(written):
+    false = [i for i, (s, t) in enumerate(zip(w, targets)) if s != t]
+    scores = rouge([w[i] for i in false], [targets[i] for i in false])
+    rows.append([f"{len(false) / len(w):.0%}", f"{scores['rougeL']:.0f}"])
+    assert len(false) > 20 and scores["rougeL"] > 75
+viz.table(rows, ["false", "ROUGE-L of these"], rows=["seed 0", "seed 1", "seed 2"])
+
+# %% [markdown]
+# All but a word or two are right, and ROUGE counts words. The one that is wrong is the one you
+# asked for. Where a right answer is known, count right answers.
+
+# %% [markdown]
+# ## Fine-tuning: translation
+#
+# Chinese, for a model that has never seen a Chinese character. Two grammars, side by side, make the
+# sentences. In the second form the two languages put things in a different order, and Chinese
+# counts with a **measure word**: 一辆马车, one *vehicle* of wagon.
+
+# %%
+from minigpt.finetuning.chinese import COLOURS, THINGS, is_held_out, translate
+
+pairs = [
+    translate(form, "grey", thing, "under the stairs")
+    for thing in ("wagon", "hat")
+    for form in ("the", "a")
+]
+viz.table(pairs, ["English", "Chinese"])
+
+# %% [markdown]
+# The tokenizer has no Chinese token either. But it is byte-level: any text can be spelled in bytes.
+# **Predict:** how many tokens are the 11 characters 灰色的马车在楼梯下面。?
+
+# %%
+english, chinese = pairs[0]
+rows = [
+    [text, len(text), len(text.encode()), len(tokenizer.encode(text))]
+    for text in (english, chinese)
+]
+viz.table(rows, ["text", "characters", "bytes", "tokens"])
+
+# %% [markdown]
+# Three bytes a character in UTF-8, so three tokens. The model must spell each character byte by
+# byte.
+
+# %% [markdown]
+# To see whether it learns words or sentences by heart, one pair of colour and thing in six is
+# **held out**: no sentence in training has it, though it has that colour and that thing, with
+# others.
+
+# %%
+held = torch.tensor([[is_held_out(colour, thing) for thing in THINGS] for colour in COLOURS])
+plt.imshow(held, cmap="Blues", aspect="auto")
+plt.xticks(range(len(THINGS)), THINGS, rotation=90)
+plt.yticks(range(len(COLOURS)), COLOURS)
+plt.show()
+print(f"dark: {held.sum()} of {held.numel()} pairs are held out")
+
+# %% [markdown]
+# **Predict:** after 150 steps, what is translated to the letter: of sentences with learned pairs,
+# of sentences with held-out pairs?
+
+# %% tags=["nbval-ignore-output"]
+chinese_data = load_task("translation", tokenizer)
+translator = with_room(model, 128)  # the same size: just a copy
+history = finetune(translator, chinese_data, max_steps=150, batch_size=32)
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.evaluation.overlap import bleu
+from minigpt.finetuning.chinese import translations
+
+sets = {"learned pairs": translations(10**6), "held-out pairs": translations(10**6, held_out=True)}
+asked = {name: [next(source) for _ in range(100)] for name, source in sets.items()}
+rows, translated = [], {}
+for name, examples in asked.items():
+    translated[name] = complete(translator, tokenizer, [each.prompt for each in examples])
+    answers = [each.target for each in examples]
+    exact = sum(map(str.__eq__, translated[name], answers))
+    score = bleu(translated[name], answers, tokenize="zh")
+    rows.append([name, f"{exact} of 100", f"{score['bleu']:.1f}"])
+    assert exact > 50
+viz.table(rows, ["", "to the letter", "BLEU"])
+
+# %% [markdown]
+# Most of both. So it has learned words, and how to put them together. **BLEU** (Papineni et al.
+# 2002) counts which pieces of one to four words, here characters, are in the right answer too; 100
+# is perfect.
+
+# %% [markdown]
+# Now leave the grammar by a step. **Predict:** what does it make of a thing that it never saw
+# translated, a *fox*?
+
+# %% tags=["nbval-ignore-output"]
+strange = ["The red fox is in the oven.", "The red hat was in the oven.", "Leo is in the oven."]
+answers = complete(translator, tokenizer, [f"{each} =" for each in strange])
+viz.table(list(zip(strange, answers)), ["English", "its Chinese"])
+
+# %% [markdown]
+# It has no word for *fox*, or for *Leo*, and no way to say so: it writes what its grammar allows,
+# with something else in it, and perhaps a character misspelled.
+
+# %% [markdown]
+# ## Fine-tuning: questions, and a dialogue
+#
+# Now questions about a story. Four facts can be asked for, each as a question or as an instruction;
+# examples written as instructions are what **instruction tuning** is made of.
+
+# %%
+from minigpt.finetuning.tasks import ASKED, NEVER_TAUGHT
+
+left_out, form = NEVER_TAUGHT
+rows = [[kind, *words] for kind, words in ASKED.items()]
+print("never in training:", ASKED[left_out][form])
+viz.table(rows, ["fact", "question", "instruction", "answer"])
+
+# %% [markdown]
+# One of the eight is left out of training: where the thing was, as an instruction. **Predict:**
+# what does the model do with it? Give the place, give another fact, or write nonsense?
+
+# %% tags=["nbval-ignore-output"]
+asked_data = load_task("questions", tokenizer)
+answerer = with_room(model, 160)
+history = finetune(answerer, asked_data, max_steps=100)
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.finetuning.tasks import ask, tellings
+
+stories = [telling for telling, _ in zip(tellings(10**6), range(40))]
+rows = []
+for kind in ASKED:
+    share = []
+    for form in (0, 1):
+        examples = [ask(telling, kind, form) for telling in stories]
+        answers = complete(answerer, tokenizer, [each.prompt for each in examples])
+        share.append(sum(a == e.target for a, e in zip(answers, examples)))
+    rows.append([kind, *(f"{right} of 40" for right in share)])
+viz.table(rows, ["fact", "question", "instruction"])
+
+# %% [markdown]
+# Compare the last column with the one before. The instruction that was never taught is followed
+# about as often as its question: what *Tell me* asks for was learned with the other facts. Where it
+# errs, it errs in both forms, and with the place more than with the colour.
+
+# %% [markdown]
+# A **dialogue** is the same once more. Each prompt holds all that was said before, and the target
+# is the friend's next turn. Again the pairs of colour and thing in question are held out.
+
+# %% tags=["nbval-ignore-output"]
+talk_data = load_task("dialogue", tokenizer)
+friend = with_room(model, 128)
+history = finetune(friend, talk_data, max_steps=80)
+
+# %% [markdown]
+# Now you talk, and it is its own answers that go back into the prompt. **Predict:** in the third
+# turn, will it still know your name from the first?
+
+
+# %% tags=["nbval-ignore-output"]
+def talk(lines):
+    said = ""
+    for line in lines:
+        said += f"You: {line}\nFriend:"
+        said += complete(friend, tokenizer, [said], max_new_tokens=24)[0] + "\n"
+    return said
+
+
+print(talk(["Hello! I am Ruby.", "My grey drum.", "It was in the oven."]))
+
+# %% [markdown]
+# *Grey drum* is a pair that was held out. Compare the place with yours: the trap of the summaries
+# is here, too. Is it a friend, then? **Predict** its answer to a question that is in no template.
+
+# %% tags=["nbval-ignore-output"]
+print(talk(["Hello! I am Ruby.", "What is your name?", "I am sad."]))
+
+# %% [markdown]
+# It has three turns, and takes the next one, whatever you say. That is what this small model
+# learned of a dialogue. How far a larger one is from it is a question to measure, not to assume.
+
+# %% [markdown]
+# ## Fine-tuning: a classifier
+#
+# To put texts into classes, GPT-1 replaced its last matrix: a new **head** scores the classes from
+# what the model knows at the text's last token (Radford et al. 2018). Here: does a short story
+# contradict itself?
+
+# %%
+from minigpt.finetuning import classify, count_trainable, make_classifier
+
+doubts = load_task("contradiction", tokenizer, train=8000, val=500)
+for each in doubts.val[:4]:
+    print(each.label, fill(each.text, 90))
+
+# %% [markdown]
+# 1 means that a colour was changed, in half of all stories. Three ways to learn it. **Frozen**: the
+# head alone learns. **Full**: everything does. **LoRA** (Hu et al. 2021): each matrix W stays, and
+# a product of two thin ones, B A, is learned beside it.
+
+# %% [markdown]
+# **Predict** the share of parameters that learn with LoRA of rank 8, that is, with B of 8 columns:
+# about 1 %, 7 % or 50 %?
+
+# %%
+ways, whole = ("frozen", "lora", "full"), model.num_parameters()
+dice = torch.Generator().manual_seed(0)
+judges = {how: make_classifier(model, tokenizer, how, rank=8, generator=dice) for how in ways}
+learning = {how: count_trainable(judge) for how, judge in judges.items()}
+rows = [[count, f"{count / whole:.2%}"] for count in learning.values()]
+viz.table(rows, ["learn", "of the model's"], rows=ways)
+
+# %% [markdown]
+# Here that saves little. In GPT-2's largest matrices, 1,600 wide, rank 8 would be 16 rows and
+# columns beside 1,600. **Predict:** who is right more often than a coin: the frozen one, LoRA,
+# full?
+
+# %% tags=["nbval-ignore-output"]
+recipe = dict(max_steps=160, batch_size=64, optimizer="adamw", seed=0)
+rates = {"frozen": 1e-2, "lora": 5e-3, "full": 1e-3}
+courses = {how: finetune(judges[how], doubts, max_lr=rates[how], **recipe) for how in ways}
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.viz.figures import plot_losses
+
+texts, labels = [e.text for e in doubts.val], torch.tensor([e.label for e in doubts.val])
+scores = {how: (classify(judges[how], tokenizer, texts) == labels).sum().item() for how in ways}
+assert scores["frozen"] < 325 < max(scores.values())
+axes = plot_losses({how: [record.loss for record in courses[how]] for how in ways})
+axes.set(ylim=0, ylabel="loss (nats per story)")
+plt.show()
+viz.table([[learning[how], f"{scores[how]} of 500"] for how in ways], ["learn", "right"], rows=ways)
+
+# %% [markdown]
+# The frozen head is hardly better than a coin, 250: it finds nothing at the last token that tells
+# the two apart.
+
+# %% [markdown]
+# The others are coins too, at first. A curve that then falls has found something; one that does
+# not, has not *yet*.
+
+# %% [markdown]
+# When it falls is a matter of luck: try another `seed` for one of them.
+
+# %% [markdown]
+# And the promise of LoRA: the matrices that stood there have not moved by a bit, and what was
+# learned can be added to them. **Predict:** does the merged model give the same scores?
+
+# %%
+from minigpt.finetuning import merge_lora
+
+judge = judges["lora"]
+old = dict(model.named_parameters())
+for name, weight in judge.gpt.named_parameters():
+    assert "lora" in name or torch.equal(weight, old[name])
+few = doubts.batch("val", 128, 8, torch.Generator().manual_seed(0))[0]
+with torch.no_grad():
+    beside = judge(few)
+    merge_lora(judge.gpt)
+    print(f"largest difference {(judge(few) - beside).abs().max():.0e}")
+    assert torch.allclose(judge(few), beside, atol=1e-4)
+
+# %% [markdown]
+# The same, up to rounding: W + (α / r) B A is one matrix again, and costs nothing more to run.
+
+# %% [markdown]
+# ## Forgetting
+#
+# Each of these models was a storyteller once. **Predict:** how well do they tell stories now, in
+# nats a story? The floor is the teller's own entropy, 54.19.
+
+# %%
+from itertools import islice
+
+from torch.nn import functional as F
+
+from minigpt import Stories
+from minigpt.finetuning import Example
+
+fresh = [*islice(Stories(seed=3), 100)]
+telling = [Example("", story) for story in fresh]  # nothing is given: every token counts
+story_x, story_y = example_batch(telling, tokenizer, 128)
+floor = -sum(map(Stories.log_prob, fresh)) / len(fresh)
+
+
+@torch.no_grad()
+def nats_per_story(model):
+    logits = model(story_x).flatten(0, 1)
+    return F.cross_entropy(logits, story_y.flatten(), reduction="sum").item() / len(fresh)
+
+
+# %% [markdown]
+# A story with an empty prompt is an example too: all of it counts. The loss is added up, not
+# averaged over tokens, so it compares with the entropy of a whole story.
+
+# %% tags=["nbval-ignore-output"]
+kinds = {
+    "storyteller": model,
+    "after summaries": summarisers[0],
+    "after translation": translator,
+    "after questions": answerer,
+    "after dialogues": friend,
+}
+costs = {name: nats_per_story(each) for name, each in kinds.items()}
+assert costs["storyteller"] < 1.05 * floor and costs["after summaries"] > 2 * floor
+rows = [[nats, nats / floor] for nats in costs.values()]
+viz.table(rows, ["nats a story", "× floor"], rows=list(costs))
+
+# %% [markdown]
+# Many times the floor: after a hundred steps of another task, hardly anything is left of a thousand
+# steps of stories. This is **catastrophic forgetting**. The loss never asked for stories any more.
+
+# %% [markdown]
+# The cure is old: **rehearsal**. Mix stories, as they are, into the examples. **Predict:** are the
+# summaries worse for it?
+
+# %% tags=["nbval-ignore-output"]
+from dataclasses import replace
+
+stories_too = [Example("", story) for story in islice(Stories(seed=4), 2000)]
+mixed = replace(data, train=[*data.train, *stories_too])
+both = with_room(model, 160)
+history = finetune(both, mixed, max_steps=50, batch_size=32)  # half of them are summaries
+
+# %% tags=["nbval-ignore-output"]
+costs["after both"] = nats_per_story(both)
+again = complete(both, tokenizer, prompts)
+exact = {"after summaries": written[0], "after both": again}
+exact = {name: sum(map(str.__eq__, w, targets)) for name, w in exact.items()}
+assert costs["after both"] < 2 * floor < costs["after summaries"]
+rows = [[costs[name] / floor, f"{right} of {len(targets)}"] for name, right in exact.items()]
+viz.table(rows, ["× floor", "summaries to the letter"], rows=list(exact))
+
+# %% [markdown]
+# It costs an eye on both columns: the stories are nearly back, and the summaries have become better
+# or worse by what you see. What is to be kept must stay in the data.
+
+# %% [markdown]
+# ## BLEU and ROUGE mislead
+#
+# Both scores compare words with a right answer's words. Here is one, and four things that somebody
+# might write instead. **Predict:** order them by how good they are; then by ROUGE.
+
+# %%
+reference = "Leo lost the grey wagon; it was under the stairs."
+candidates = {
+    "true, other words": "Under the stairs stood the grey wagon that Leo was missing.",
+    "true, shorter": "Leo's grey wagon was under the stairs.",
+    "false place": "Leo lost the grey wagon; it was under the bed.",
+    "false, turned round": "Leo lost the stairs; it was under the grey wagon.",
+}
+rows = []
+for text in candidates.values():
+    scores = rouge([text], [reference]) | bleu([text], [reference])
+    rows.append([text, *(round(scores[name]) for name in ("rouge1", "rougeL", "bleu"))])
+assert all(min(rows[2][i], rows[3][i]) > rows[0][i] and rows[2][i] > rows[1][i] for i in (1, 2, 3))
+viz.table(rows, ["text", "ROUGE-1", "ROUGE-L", "BLEU"], rows=list(candidates))
+
+# %% [markdown]
+# By every score the false place beats both true sentences. And *lost the stairs* has all the words,
+# so ROUGE-1, which ignores their order, calls it perfect.
+
+# %% [markdown]
+# The same with translations: two characters decide whether the hat is in the oven or in the bath.
+
+# %%
+right_one = "红色的帽子在烤箱里。"
+others = {"true, other order": "烤箱里有一顶红色的帽子。", "false place": "红色的帽子在浴缸里。"}
+rows = []
+for text in others.values():
+    rows.append([text, f"{bleu([text], [right_one], tokenize='zh')['bleu']:.0f}"])
+viz.table(rows, ["for " + right_one, "BLEU"], rows=list(others))
+
+# %% [markdown]
+# The hat in the bath wins. Both scores measure likeness to one right answer, and neither asks what
+# is true.
+
+# %% [markdown]
+# So people are asked: they see two texts and say which is better. That is **human preference**.
+
+# %% [markdown]
+# **In your own words:** you compare two summarisers by asking 20 friends. What must they be shown,
+# and what must they not know? Name two ways in which they could prefer the worse one. (Length and
+# fluency are among them; a false fact is seen only by who has read the story.)
+
+# %% [markdown]
+# ## Other designs, at equal compute
+#
+# GPT-2 is one answer of several. Here are five, each as small as can be, on the same stories:
+#
+# | design | reads | is trained to say |
+# | --- | --- | --- |
+# | bigram | the last token | the next token; it only counts |
+# | **LSTM** (1997) | left to right, into one state | the next token |
+# | GPT-2: a **decoder** | left to right, looking back | the next token |
+# | BERT: an **encoder** | both ways | tokens that were hidden |
+# | T5: an **encoder-decoder** | a first part both ways | the second part, token by token |
+
+# %% [markdown]
+# Published models of these kinds are far larger. Their figures differ in more than the design:
+#
+# | | parameters | trained to say | data | context |
+# | --- | --- | --- | --- | --- |
+# | GPT-1 (Radford et al. 2018) | 117M | the next token | BooksCorpus | 512 |
+# | BERT (Devlin et al. 2018) | 110M, 340M | hidden tokens (15 %) | BooksCorpus, Wikipedia | 512 |
+# | GPT-2 (Radford et al. 2019) | 124M to 1.56B | the next token | WebText, 40 GB | 1024 |
+# | T5 (Raffel et al. 2020) | 60M to 11B | spans that were cut out | C4, from Common Crawl | 512 |
+# | GPT-3 (Brown et al. 2020) | up to 175B | the next token | 300B tokens | 2048 |
+#
+# (GPT-2's are counted as in lesson 05; the paper's labels say 117M to 1542M.)
+
+# %% [markdown]
+# So make all else equal: the stories, the optimizer, and the **compute**, counted in FLOPs. All
+# start from the storyteller's token table, which saves them learning what a word is.
+
+# %%
+from minigpt.evaluation import designs
+
+data = load_data("stories")
+width = GPTConfig(vocab_size=1024, block_size=128, n_layer=1, n_head=4, n_embd=128)
+[one] = tokenizer.encode(" One")  # every story's second part begins: One rainy Monday ...
+KINDS = {
+    "LSTM": lambda: designs.LSTM(width),
+    "decoder": lambda: designs.Decoder(width),
+    "masked": lambda: designs.Masked(width),
+    "encoder-decoder": lambda: designs.EncoderDecoder(width, cut=one),
+}
+
+# %% [markdown]
+# A batch of eight stories costs each design something else:
+
+# %%
+BUDGET, x8 = 3e11, data.batch("train", 128, 8, torch.Generator().manual_seed(0))[0]
+rows = []
+for name, make in KINDS.items():
+    designs.use_tables(design := make(), model)
+    cost = designs.training_flops(design, x8)
+    rows.append([name, f"{cost / 1e9:.1f}", round(BUDGET / cost)])
+viz.table(rows, ["design", "GFLOPs a batch", "batches for 300 GFLOPs"])
+
+# %% [markdown]
+# The LSTM is the cheapest, so it may read most. (The bigram's counting costs nothing: it may read
+# all 20,000 stories.) **Predict:** which of the five comes nearest to the floor?
+
+# %% tags=["nbval-ignore-output"]
+SEEDS = (0, 1)
+RATES = {"LSTM": 3e-2}  # the better of 0.01 and 0.03; for the others 0.01 was
+
+
+def trained(name, seed):
+    torch.manual_seed(seed)
+    designs.use_tables(design := KINDS[name](), model)
+    designs.train_at(design, data, BUDGET, max_lr=RATES.get(name, 1e-2), seed=seed)
+    return design.eval().requires_grad_(False)
+
+
+runs = {(name, seed): trained(name, seed) for seed in SEEDS for name in KINDS}
+runs |= {("bigram", seed): designs.Bigram(data.train.copy(), 1024) for seed in SEEDS}
+
+# %% [markdown]
+# The encoder-decoder says nothing about first parts. So all are asked for second parts only, of 64
+# held-out stories. Their floor is known, too: the dice that the teller throws there.
+
+# %% [markdown]
+# (The masked model is asked for one token at a time, with all others given. That is not the
+# probability of a text, and no floor holds for it.)
+
+# %%
+x, y = data.batch("val", 128, 64, torch.Generator().manual_seed(5))
+second = ((x == one).cumsum(dim=1) > 0) & (y >= 0)  # (B, T): targets of the second part
+told = [tokenizer.decode(row[1:][: (keep >= 0).sum() - 1].tolist()) for row, keep in zip(x, y)]
+floor = sum(designs.nats_from(story, "One ") for story in told) / second.sum().item()
+losses = {run: design.nats(x, y, second).nanmean().item() for run, design in runs.items()}
+rows = [[name, *(losses[name, seed] for seed in SEEDS)] for name in ["bigram", *KINDS]]
+viz.table([*rows, ["floor", floor, floor]], ["design", *(f"seed {s}" for s in SEEDS)])
+
+# %% [markdown]
+# Counting pairs ends far above the rest. Three designs have a loss for the same targets: the LSTM's
+# is highest and the encoder-decoder's lowest, below the decoder's, on both seeds. The masked model
+# has seen far more of each text and is *worse* than a bigram: see below.
+
+# %% [markdown]
+# ## Who remembers the colour?
+#
+# *The red kite*: the first colour of a story is a die, every later one is known for sure. A guess
+# costs ln 12 = 2.48 nats. **Predict:** which designs pay less than a guess? Does it matter how far
+# back the colour stood last?
+
+
+# %%
+colours = torch.tensor([tokenizer.encode(f" {word}")[0] for word in GRAMMAR["colour"]])
+x, y = data.batch("val", 128, 128, torch.Generator().manual_seed(6))
+back = designs.tokens_back(x, y)  # (B, T): to the same word; 0 if it never stood
+again = torch.isin(y, colours) & (back > 0)
+bins = [(1, 16), (16, 32), (32, 48), (48, 80)]
+
+
+def by_distance(design):
+    nats = design.nats(x, y, again)
+    return [nats[(back >= a) & (back < b)].nanmean().item() for a, b in bins]
+
+
+paid = {run: by_distance(design) for run, design in runs.items()}
+names = ["LSTM", "decoder", "masked", "encoder-decoder", "bigram"]
+
+# %% [markdown]
+# One line for each seed:
+
+# %%
+for (name, seed), style in zip(paid, ["o-", "s--", "^-", "D-."] * 2 + ["v:"] * 2):
+    colour = f"C{names.index(name)}"
+    plt.plot(paid[name, seed], style, color=colour, label=name if seed == 0 else None)
+plt.axhline(math.log(12), color="gray", linestyle=":", label="a guess among 12")
+plt.xticks(range(4), [f"{a} to {b - 1}" for a, b in bins])
+plt.gca().set(xlabel="tokens back to the same colour", ylabel="nats at the colour", ylim=0)
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% [markdown]
+# The LSTM pays just what a guess costs: it knows *that* a colour comes and not which. The decoder
+# and the encoder-decoder pay less at every distance: they look it up. That is so for these FLOPs;
+# an LSTM that trains longer may learn it, too. The bigram never can.
+
+# %% [markdown]
+# And the masked model, which sees both sides? A batch tells it of 15 % of the tokens, and a hole
+# does not say what stood there, so it must first learn to look next door. **Predict:** what does
+# each design see? We change token 40, and ask where outputs change.
+
+# %%
+x, _ = data.batch("val", 128, 4, torch.Generator().manual_seed(7))
+changed = x.clone()
+changed[:, 40] = (x[:, 40] + 1) % 1000
+rows = []
+for name in ("bigram", "LSTM", "decoder", "masked"):
+    moved = (runs[name, 0](x) - runs[name, 0](changed)).abs().amax(dim=(0, 2)) > 1e-6  # (T,)
+    rows.append([name, *("yes" if moved[t] else "no" for t in (20, 40, 41, 90))])
+assert [row[1] for row in rows] == ["no", "no", "no", "yes"]
+viz.table(rows, ["output changes at token", "20 (before)", "40", "41", "90"])
+
+# %% [markdown]
+# Only the masked model's output 20 depends on token 40: it sees the right. So it cannot write from
+# left to right as the others do, and its surprises do not add up to the probability of a text. The
+# encoder-decoder writes, but needs a first part to read. The bigram is blind beyond one token.
+
+# %% [markdown]
+# ## Bias
+#
+# A **bias** is a difference that one word makes where it should make none. In English nobody knows
+# how large it should be. In the stories it is known exactly: a hero is a girl in 12 of 24 names,
+# whatever the trait.
+
+
+# %%
+from minigpt.evaluation import bootstrap
+from minigpt.evaluation.bias import exact_shares, shares
+
+from minigpt.stories import BOYS, GIRLS
+
+
+def probes(trait):
+    openings, animals = GRAMMAR["opening"], GRAMMAR["animal"]
+    return [f"{opening} {trait} {animal} named" for opening in openings for animal in animals]
+
+
+assert set(exact_shares(probes("a brave") + probes("a shy"), GIRLS).tolist()) == {0.5}
+print(probes("a brave")[0])
+
+# %% [markdown]
+# 64 such prompts for each trait. **Predict:** does the storyteller, which has read 32,000 stories,
+# expect girls after some traits and boys after others?
+
+# %%
+found = {t: shares(model, tokenizer, probes(t), GIRLS, GIRLS + BOYS) for t in GRAMMAR["trait"]}
+order = sorted(found, key=lambda trait: found[trait].mean())
+for i, trait in enumerate(order):
+    plt.plot([100 * end for end in bootstrap(found[trait].tolist())], [i, i], color="C0")
+    plt.plot(100 * found[trait].mean(), i, "o", color="C0")
+plt.axvline(50, color="gray", linestyle="--")
+plt.yticks(range(14), order)
+plt.gca().set(xlabel="girls among the names (%); dashed: the truth")
+plt.show()
+
+# %% [markdown]
+# All intervals leave the dashed line out. But look at the scale: half a point. Traits with *an*
+# lean one way, those with *a* the other. **Predict:** *brave* against *shy*: can so
+# small a difference still be told from none?
+
+# %%
+from minigpt.evaluation.bias import bias
+
+pairs = list(zip(probes("a brave"), probes("a shy")))
+one_word = bias(model, tokenizer, pairs, GIRLS, GIRLS + BOYS)
+low, middle, high = (100 * v for v in (one_word.low, one_word.difference, one_word.high))
+assert -0.1 < low < high < 0
+print(f"brave {one_word.first:.1%}, shy {one_word.second:.1%} girls")
+print(f"difference {middle:.3f} points, 95 %: {low:.3f} to {high:.3f}")
+
+# %% [markdown]
+# Six thousandths of a point. An interval without 0 says that a difference is *there*, over such
+# prompts. It does not say that it matters.
+
+# %% [markdown]
+# Now a bias that the grammar has itself: no two friends share a name, so a girl's friend is a girl
+# in 11 of 23 cases, a boy's in 12 of 23. Does the model know?
+
+# %%
+from minigpt.evaluation.bias import beginnings
+
+told, rows = beginnings("name2", islice(Stories(seed=5), 200)), []
+for who, names in (("a girl's", GIRLS), ("a boy's", BOYS)):
+    prompts = [prompt for prompt, chosen in told if chosen["name1"] in names]
+    says = shares(model, tokenizer, prompts, GIRLS, GIRLS + BOYS)
+    low, high = bootstrap(says.tolist())
+    exact = exact_shares(prompts, GIRLS).mean().item()
+    rows.append([who, *(f"{100 * v:.1f}" for v in (exact, says.mean().item(), low, high))])
+assert float(rows[0][2]) < float(rows[1][2])
+viz.table(rows, ["friend is", "a girl, exact (%)", "the model's", "from", "to"])
+
+# %% [markdown]
+# It leans the right way both times. The measure finds what is there: for a model that *is* the
+# grammar it gives 11/23 and 12/23 exactly (a test of the package holds that). Of a real language
+# model you would have the model's column only.
+
+# %% [markdown]
+# ## Coherence
+#
+# A story is **coherent** if it does not contradict itself. Each sentence may be fine, and the lost
+# thing be under the bed first and up the tower later. The reader `read_story` follows the grammar's
+# choices, and where one comes again it notes what stands there instead:
+
+# %%
+from minigpt.evaluation.coherence import coherence, read_story
+
+story = next(Stories(seed=17))
+print(read_story(story).contradictions)
+print(read_story(story.replace("was Leo.", "was Mia.")).contradictions)
+
+# %% [markdown]
+# True stories have none. Now 64 of the storyteller's own. **Predict:** which will it say again
+# wrongly most often: names, colours, things or places?
+
+# %%
+start = torch.full((64, 1), tokenizer.end_of_text)
+how = dict(stop_token=tokenizer.end_of_text, generator=torch.Generator().manual_seed(0))
+texts = []
+for row in generate(model, start, 127, **how)[:, 1:].tolist():
+    stop = row.index(how["stop_token"]) if how["stop_token"] in row else len(row)
+    texts.append(tokenizer.decode(row[:stop]))
+
+# %% [markdown]
+# Wrong, of how often it is said again:
+
+# %%
+judged = coherence(texts)
+assert coherence(islice(Stories(seed=1), 200)).rate == 0
+kinds = ["name", "colour", "thing", "place", "home", "habit", "pronoun"]
+rows = [[k, f"{judged.wrong[k]} of {judged.again[k]}"] for k in kinds]
+rows.append(["two friends alike", str(judged.wrong["two alike"])])
+viz.table(rows, ["", "wrong"])
+
+# %% [markdown]
+# What is one token (names, colours, things) it copies almost without fail. What is several tokens
+# (*under the stairs*) it gets wrong far more often. And friends come out alike: what is taken, it
+# does not leave out, as lesson 07 saw. How many stories does that spoil?
+
+# %%
+from minigpt.evaluation import wilson
+
+low, high = wilson(judged.contradictory, judged.readable)
+print(f"readable as stories: {judged.readable} of {judged.stories}")
+print(f"of these, {judged.rate:.0%} contradict themselves (95 %: {low:.0%} to {high:.0%})")
+assert judged.rate > 0.1
+
+# %% [markdown]
+# Far more than one in ten, though its loss is within 5 % of the floor: nearly all tokens are right,
+# and one wrong token spoils a whole story. Loss counts tokens; coherence counts stories.
 
 # %% [markdown]
 # ## In short
