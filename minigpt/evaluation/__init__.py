@@ -9,7 +9,7 @@ paper's own, and `tasks.py` all that `minigpt evaluate` asks.
 from minigpt.evaluation.choice import Choice, LastWord, candidate_scores, choose, last_word
 from minigpt.evaluation.intervals import bootstrap, paired_bootstrap, wilson
 from minigpt.evaluation.perplexity import Perplexity, measure, token_nats, windows
-from minigpt.evaluation.quiz import last_words, quiz, recall_choice
+from minigpt.evaluation.quiz import last_words, quiz_items, recall_choice
 
 __all__ = [
     "Choice",
@@ -22,7 +22,7 @@ __all__ = [
     "last_words",
     "measure",
     "paired_bootstrap",
-    "quiz",
+    "quiz_items",
     "recall_choice",
     "token_nats",
     "wilson",

@@ -571,7 +571,7 @@ from minigpt.evaluation.overlap import rouge
 
 targets = [each.target for each in data.val]
 rows = []
-for seed, w in enumerate(written):
+for w in written:
     false = [i for i, (s, t) in enumerate(zip(w, targets)) if s != t]
     scores = rouge([w[i] for i in false], [targets[i] for i in false])
     rows.append([f"{len(false) / len(w):.0%}", f"{scores['rougeL']:.0f}"])
@@ -1123,7 +1123,6 @@ viz.table(rows, ["output changes at token", "20 (before)", "40", "41", "90"])
 # %%
 from minigpt.evaluation import bootstrap
 from minigpt.evaluation.bias import exact_shares, shares
-
 from minigpt.stories import BOYS, GIRLS
 
 

@@ -8,7 +8,7 @@ import torch
 
 from minigpt.evaluation.choice import Choice, LastWord, candidate_scores, choose, last_word
 from minigpt.evaluation.prompts import questions
-from minigpt.evaluation.quiz import choices_of, last_words, quiz, recall_choice
+from minigpt.evaluation.quiz import choices_of, last_words, quiz_items, recall_choice
 from minigpt.evaluation.scoring import encode_pair
 from minigpt.pretrained import from_pretrained
 from minigpt.stories import Stories
@@ -87,7 +87,7 @@ def test_the_storyteller_knows_the_quiz_and_a_shuffled_one_not():
     model, tokenizer = from_pretrained("storyteller", verbose=False)
     told = list(islice(Stories(30_000), 12))
     assert last_word(model, tokenizer, last_words(told)).accuracy > 0.9
-    items = quiz(told)
+    items = quiz_items(told)
     assert choose(model, tokenizer, items).accuracy > 0.9
     wrong = [
         Choice(i.context, i.candidates, (i.right + 1) % len(i.candidates), i.after) for i in items
@@ -98,7 +98,7 @@ def test_the_storyteller_knows_the_quiz_and_a_shuffled_one_not():
 def test_the_stories_items_hold_what_the_teller_chose():
     for story in islice(Stories(5), 200):
         chosen = choices_of(story)
-        [item] = quiz([story])
+        [item] = quiz_items([story])
         assert item.context + item.candidates[item.right] + item.after == story
         assert all(value.partition("{")[0] in story for value in chosen.values())
         recall = recall_choice(story, "home")
