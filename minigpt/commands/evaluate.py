@@ -8,13 +8,18 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from minigpt.commands.verify import size_name
 from minigpt.config import check_whole
 from minigpt.devices import choose_device
+from minigpt.evaluation.intervals import wilson
+from minigpt.evaluation.overlap import rouge
 from minigpt.evaluation.paper import published
 from minigpt.evaluation.tasks import TASKS, Figure, Settings, Task
 from minigpt.files import STORYTELLER
+from minigpt.finetuning import complete, load_task, with_room
+from minigpt.finetuning.examples import context_needed
 from minigpt.pretrained import from_pretrained
 from minigpt.tokenizer import Tokenizer
 
@@ -44,9 +49,31 @@ def load_model(name: str, device: torch.device) -> tuple[nn.Module, Tokenizer]:
     return model, tokenizer
 
 
+def story_summaries(model: nn.Module, tokenizer: Tokenizer, settings: Settings) -> list[Figure]:
+    """Ask for summaries of stories after TL;DR:, greedily, beside the one that is true."""
+    data = load_task("summary", tokenizer, train=1, val=settings.limit or 50)
+    needed = max(context_needed(example, tokenizer) for example in data.val)
+    room = with_room(model, needed) if needed > model.config.block_size else model
+    written = [
+        complete(room, tokenizer, [example.prompt])[0].strip()
+        for example in tqdm(data.val, desc="summaries", leave=False)
+    ]
+    right = [text == example.target.strip() for text, example in zip(written, data.val)]
+    low, high = wilson(sum(right), len(right))
+    exact = 100 * sum(right) / len(right)
+    figures = [Figure("exactly right (%)", exact, ".2f", (100 * low, 100 * high))]
+    try:
+        score = rouge(written, [example.target.strip() for example in data.val])
+    except ModuleNotFoundError as error:
+        print(f"No ROUGE: {error}")
+    else:
+        figures.append(Figure("ROUGE-L", score["rougeL"], ".1f"))
+    return figures
+
+
 def all_tasks() -> dict[str, Task]:
-    """Return all tasks: those of this room, and those that fine-tuned models can be asked."""
-    return TASKS
+    """Return all tasks: those of `evaluation`, and those that a model is fine-tuned for."""
+    return TASKS | {"summary": Task("stories summed up in a sentence", story_summaries)}
 
 
 def find_task(name: str) -> Task:

@@ -68,6 +68,6 @@ def last_words(stories: Iterable[str]) -> list[LastWord]:
     return [last_word_item(story) for story in stories]
 
 
-def quiz(stories: Iterable[str]) -> list[Choice]:
+def quiz_items(stories: Iterable[str]) -> list[Choice]:
     """Return `quiz_choice` of each story."""
     return [quiz_choice(story) for story in stories]

@@ -16,7 +16,7 @@ from minigpt.evaluation.data_sets import read_data_set
 from minigpt.evaluation.intervals import bootstrap, wilson
 from minigpt.evaluation.perplexity import Perplexity, measure
 from minigpt.evaluation.published import book_items, lambada_items, read_text_set
-from minigpt.evaluation.quiz import last_words, quiz
+from minigpt.evaluation.quiz import last_words, quiz_items
 from minigpt.stories import Stories
 from minigpt.tokenizer import Tokenizer
 
@@ -90,7 +90,7 @@ def story_last_words(model: nn.Module, tokenizer: Tokenizer, settings: Settings)
 
 def story_choices(model: nn.Module, tokenizer: Tokenizer, settings: Settings) -> list[Figure]:
     """Choose the last word of stories' quizzes among all colours, things or names."""
-    items = quiz(stories(settings))
+    items = quiz_items(stories(settings))
     answers = choose(model, tokenizer, items, normalize=settings.normalize, progress="candidates")
     return [accuracy(answers)]
 
