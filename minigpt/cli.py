@@ -103,6 +103,20 @@ def add_verify(commands) -> None:
     parser.add_argument("name", nargs="?", default="gpt2", help="a name, folder or file")
 
 
+def add_evaluate(commands) -> None:
+    words = "measure a model, beside the paper's figures"
+    more = "On stories: perplexity, last-word, choice. lambada, cbt-cn, cbt-ne, wikitext-2, ptb, "
+    add = commands.add_parser(
+        "evaluate", help=words, description=words, epilog=f"{more}enwik8, text8 are downloaded."
+    ).add_argument
+    add("model", help="a name (storyteller, gpt2 ...), a folder, a file, or mygpt: your own")
+    add("task", help="what to ask of it; an unknown name lists all")
+    add("--limit", type=int, metavar="N", help="so many stories, items or characters only")
+    add("--stride", type=int, metavar="N", help="tokens between windows (half the context)")
+    add("--normalize", choices=("token", "byte"), help="divide candidates' scores by their length")
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+
+
 def add_lab(commands) -> None:
     words = "open lesson 00 in JupyterLab; passes JupyterLab's options on"
     commands.add_parser("lab", help=words, allow_abbrev=False)
@@ -138,6 +152,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_finetune,
         add_download,
         add_verify,
+        add_evaluate,
         add_lab,
         add_explore,
         add_progress,

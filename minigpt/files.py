@@ -68,9 +68,10 @@ def raise_for_the_disk(error: BaseException | None, variable: str) -> None:
         error = error.__cause__ or error.__context__
 
 
-def fetch(url: str, path: Path, sha256: str) -> None:
+def fetch(url: str, path: Path, sha256: str | None) -> str:
     """Save what is at an address, with progress; nothing is left at `path` unless it is right.
 
+    Returns its hash, which is compared with `sha256` unless that is None, as nobody knows it.
     Raises OSError if it cannot be had or kept, ValueError if its hash is another.
     """
     import requests  # brings certificates along, which some Pythons lack
@@ -86,8 +87,9 @@ def fetch(url: str, path: Path, sha256: str) -> None:
                 for chunk in response.iter_content(2**16):  # raises if it breaks off
                     digest.update(chunk)
                     bar.update(file.write(chunk))
-            if digest.hexdigest() != sha256:
+            if sha256 is not None and digest.hexdigest() != sha256:
                 raise ValueError(f"its sha256 is {digest.hexdigest()}, expected {sha256}")
+    return digest.hexdigest()
 
 
 def read_blocks(path: str | os.PathLike, size: int = 2**20) -> Iterator[str]:

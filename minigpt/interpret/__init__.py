@@ -1,27 +1,37 @@
 """Looking inside a model while it reads. Lesson 09 is about it, 03 and 04 use it before.
 
 Begin with `patterns.py`: who attends to whom, and what the model expects after each layer.
-`heads.py` names single heads by what they do, and takes them out.
+`heads.py` knows heads by what they look at, `ablation.py` takes parts out, `attribution.py` says
+what each part adds to an answer. `recording.py` keeps what a run had where, `patching.py` puts it
+into another run. `induction.py` has a head be born.
 """
 
-from minigpt.interpret.heads import ablated, head_scores, repeated_tokens
-from minigpt.interpret.patterns import (
-    attention_patterns,
-    attention_rollout,
-    hide_first_token,
-    logit_lens,
-    residual_stream,
-    token_surprisal,
-)
+from minigpt import lazy
 
-__all__ = [
-    "ablated",
-    "attention_patterns",
-    "attention_rollout",
-    "head_scores",
-    "hide_first_token",
-    "logit_lens",
-    "repeated_tokens",
-    "residual_stream",
-    "token_surprisal",
-]
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "Activations": "recording",
+        "Means": "ablation",
+        "ablated": "ablation",
+        "activations": "recording",
+        "attention_patterns": "patterns",
+        "attention_rollout": "patterns",
+        "direct_attribution": "attribution",
+        "head_scores": "heads",
+        "hide_first_token": "patterns",
+        "induction_model": "induction",
+        "logit_lens": "patterns",
+        "mean_head_scores": "heads",
+        "measure_means": "ablation",
+        "patch_effects": "patching",
+        "patched": "patching",
+        "repeated_batch": "induction",
+        "repeated_tokens": "heads",
+        "residual_stream": "patterns",
+        "token_surprisal": "patterns",
+        "watch_birth": "induction",
+        "with_pattern": "ablation",
+        "without": "ablation",
+    },
+)

@@ -1,14 +1,17 @@
-"""What single attention heads do: patterns known by name, and the model with heads taken out."""
+"""What single attention heads do: patterns that are known by name.
+
+A score says what a head looks at. Whether the model needs it: minigpt.interpret.ablation.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from minigpt.interpret.patterns import attention_patterns
 from minigpt.model import GPT
 
 CLEAR = 0.4  # a head with this score or more does little else
@@ -103,6 +106,16 @@ def head_scores(patterns: Tensor, ids: Tensor) -> dict[str, Tensor]:
     return {name: target_score(patterns, targets(ids)) for name, targets in DETECTORS.items()}
 
 
+def mean_head_scores(model: GPT, texts: Tensor) -> dict[str, Tensor]:
+    """Return `head_scores` as means over texts, ids (B, T): {name: (n_layer, n_head)}.
+
+    A text that cannot tell (NaN, see `target_score`) does not count.
+    """
+    patterns = attention_patterns(model, texts)  # (n_layer, B, n_head, T, T)
+    scores = [head_scores(patterns[:, b], ids) for b, ids in enumerate(texts)]
+    return {name: torch.stack([each[name] for each in scores]).nanmean(dim=0) for name in scores[0]}
+
+
 def repeated_tokens(
     vocab_size: int, length: int, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -112,53 +125,3 @@ def repeated_tokens(
     """
     once = torch.randint(vocab_size, (length,), generator=generator)
     return torch.cat([once, once])
-
-
-def check_heads(model: GPT, heads: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return (layer, head) pairs as a set, or raise ValueError for one that the model lacks."""
-    heads = {(int(layer), int(head)) for layer, head in heads}
-    layers, per_layer = model.config.n_layer, model.config.n_head
-    for layer, head in sorted(heads):
-        if not (0 <= layer < layers and 0 <= head < per_layer):
-            raise ValueError(
-                f"there is no head {(layer, head)}; this model has layers 0 to {layers - 1}, "
-                f"each with heads 0 to {per_layer - 1}"
-            )
-    return heads
-
-
-def silencer(channels: Tensor) -> Callable[[nn.Module, tuple[Tensor]], Tensor]:
-    """Return a hook that sets channels, (C,) bool, of what a module is given to 0."""
-
-    def silence(module: nn.Module, given: tuple[Tensor]) -> Tensor:
-        return given[0].masked_fill(channels.to(given[0].device), 0)
-
-    return silence
-
-
-@contextmanager
-def ablated(model: GPT, heads: Iterable[tuple[int, int]]) -> Iterator[None]:
-    """Silence heads, given as (layer, head) pairs, inside the `with` block.
-
-    Each still attends, but what it gathered is 0 when c_proj mixes the heads. No weight changes,
-    and afterwards the model is as it was, also after an exception.
-    Raises ValueError for a head that the model does not have.
-
-    >>> from minigpt.config import GPTConfig
-    >>> model = GPT(GPTConfig(vocab_size=10, block_size=8, n_layer=2, n_head=3, n_embd=6))
-    >>> with ablated(model, [(0, 2), (1, 0)]):
-    ...     logits = model(torch.tensor([[5, 1, 5, 1]]))
-    """
-    shape = model.config.n_head, model.config.head_size
-    silent: dict[int, Tensor] = {}  # by layer: which of its channels are silenced
-    for layer, head in check_heads(model, heads):
-        silent.setdefault(layer, torch.zeros(shape, dtype=torch.bool))[head] = True
-    hooks = []
-    for layer, channels in silent.items():
-        c_proj = model.transformer.h[layer].attn.c_proj
-        hooks.append(c_proj.register_forward_pre_hook(silencer(channels.flatten())))
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

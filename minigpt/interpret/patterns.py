@@ -1,6 +1,6 @@
 """Look inside a GPT while it reads: who attends to whom, and what the model expects where.
 
-What single heads do, and what happens without them, is in minigpt.interpret.heads.
+What single heads do is in minigpt.interpret.heads.
 """
 
 from __future__ import annotations
@@ -135,12 +135,13 @@ def residual_stream(model: GPT, idx: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def logit_lens(model: GPT, stream: Tensor) -> Tensor:
+def logit_lens(model: GPT, stream: Tensor, norm: bool = True) -> Tensor:
     """Read the residual stream as if no block were left: (..., C) -> logits (..., V).
 
     The final LayerNorm comes first: the head knows nothing else. Of the last entry of
-    `residual_stream` it makes the model's own logits. Choose the positions you want beforehand;
-    all layers and positions at once are large. Source: nostalgebraist 2020, "interpreting GPT:
+    `residual_stream` it makes the model's own logits; with norm=False, which leaves the LayerNorm
+    out, it does not. Choose the positions you want beforehand; all layers and positions at once
+    are large. Source: nostalgebraist 2020, "interpreting GPT:
     the logit lens".
 
     >>> from minigpt.config import GPTConfig
@@ -149,7 +150,7 @@ def logit_lens(model: GPT, stream: Tensor) -> Tensor:
     >>> logit_lens(model, stream[:, 0, -1]).shape  # what the last position expects, layer by layer
     torch.Size([3, 10])
     """
-    return model.lm_head(model.transformer.ln_f(stream))
+    return model.lm_head(model.transformer.ln_f(stream) if norm else stream)
 
 
 def pack_patterns(patterns: Tensor) -> Tensor:

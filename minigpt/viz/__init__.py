@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "AttentionExplorer": "attention",
         "CoinFloor": "floor",
+        "PatchMap": "patching",
         "PatternMap": "attention",
         "ScoreMap": "attention",
         "SizeExplorer": "sizes",

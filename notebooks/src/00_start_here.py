@@ -193,7 +193,7 @@ for _ in range(12):
 print(tokenizer.decode(ids[0, 1:].tolist()))
 
 # %% [markdown]
-# The package's `generate` does the same, faster; `temperature=0` means greedy.
+# The package's `generate` does the same; `temperature=0` means greedy.
 
 # %%
 same = generate(model, read("Once upon a time there was"), 12, temperature=0)
@@ -472,9 +472,9 @@ except ValueError as error:
 # %% [markdown]
 # ## Your own GPT
 #
-# Lessons 01 to 08 have exercises. A check tells you in a second whether yours is right, and if not,
-# why. What passes is kept in a folder `mygpt/`, and becomes your own GPT. Here is how far you are;
-# the button looks again.
+# Lessons 01 to 08 have exercises. A check tells you whether yours is right, and if not, why. What
+# passes is kept in a folder `mygpt/`, and becomes your own GPT. Here is how far you are; the button
+# looks again.
 
 # %% tags=["nbval-ignore-output"]
 from minigpt.course import ProgressWidget

@@ -251,8 +251,8 @@ print("The first step of training equals the step by hand.")
 
 # %% [markdown]
 # Pairs seen only once are merged too, as in `abc`, until no pair is left. The list of merges, in
-# order, is all there is to a trained tokenizer. What a token *says* follows from it: the bytes of
-# its left half, then those of its right.
+# order, is all that training leaves. What a token *says* follows from it: the bytes of its left
+# half, then those of its right.
 
 
 # %%
@@ -535,8 +535,8 @@ labels = list(map(label, docs_tokens[256:]))
 viz.coloured_tokens(labels[:30], range(256, 286))
 
 # %% [markdown]
-# Two spaces, four spaces: indentation comes first. `--` draws tables. Between them stand the
-# beginnings of English: `·t`, `he`, `in`, and soon `·the`.
+# Two spaces, four spaces: indentation comes first. `--` grows into ruled lines. Between them stand
+# the beginnings of English: `·t`, `he`, `in`, and soon `·the`.
 
 # %% tags=["nbval-ignore-output"]
 words = [text for text in labels if text.startswith("·") and text[1:].isalpha()]
@@ -839,16 +839,15 @@ viz.table(rows, ["text", "tokens", "ids"])
 # **glitch token** (Rumbelow and Watkins 2023).
 
 # %% [markdown]
-# **Other tokenizers** change the cuts more than the merges. GPT-4's pattern takes at most three
-# digits at a time, and `'S` like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as
-# a sign, `▁`, so no rule of any one language is needed to cut.
+# **Other tokenizers** cut otherwise. GPT-4's pattern takes at most three digits at a time, and `'S`
+# like `'s`. SentencePiece, in T5 and the first LLaMA, keeps the space as a sign, `▁`, and has no
+# rule of any one language (says its README).
 
 # %% [markdown]
 # ## Special tokens
 #
-# GPT-2 read its documents in one long row. Between them stands a mark, `<|endoftext|>`: the id
-# 50256 that was left over. No merge makes it; it is a **special token**. What if somebody *types*
-# it?
+# Between two of GPT-2's documents stands a mark, `<|endoftext|>`: the id 50256 that was left over.
+# No merge makes it; it is a **special token**. What if somebody *types* it?
 
 # %%
 mark = "<|endoftext|>"
@@ -1085,8 +1084,8 @@ show(encode_gpt2(text), gpt2_tokens)
 # `<`, and `.<` is another token.
 
 # %% [markdown]
-# Which test finds which mistake? First, everybody's favourite: does the text come back?
-# **Predict** how many of the four wrong ones survive it on the paragraph.
+# Which test finds which mistake? First, the simplest: does the text come back? **Predict** how many
+# of the four wrong ones survive it on the paragraph.
 
 
 # %%

@@ -283,8 +283,8 @@ viz.table(rows, ["mean likeness within", "comes again in its story"], rows=group
 
 # %% [markdown]
 # The groups whose words come again are kept apart; those whose words hardly do lie together. To
-# answer a quiz the model must tell *red* from *blue*. Nothing depends on whether it was a Monday.
-# A vector holds what lowered the loss.
+# answer a quiz the model must tell *red* from *blue*. Nothing depends on whether it was a Monday. A
+# vector seems to hold what lowers the loss.
 
 # %% [markdown]
 # ## Windows and targets
@@ -349,8 +349,8 @@ viz.table(
 )
 
 # %% [markdown]
-# The **generator** decides which windows: the same seed, the same batch, on every machine. The
-# starts are drawn once, for x and y together.
+# The **generator** decides which windows: the same seed, the same batch. The starts are drawn once,
+# for x and y together.
 
 # %% [markdown]
 # The package has a `get_batch`, which cuts all rows at once, also from a file on disk. **Predict:**
@@ -539,7 +539,7 @@ rows = [["bigram", bigram], ["bigram and position", by_position], ["floor", floo
 viz.table(rows, ["model", "loss (nats per token)"])
 
 # %% [markdown]
-# The floor, exactly. So that is what position vectors are worth, here where all stories have the
+# The floor, exactly. So that is what knowing the position is worth, here where all stories have the
 # same form.
 
 # %% [markdown]
@@ -600,9 +600,9 @@ both = set(train_stories) & set(val_stories)
 print(f"{len(train_stories):,} to train on, {len(val_stories):,} held out, {len(both)} in both")
 
 # %% [markdown]
-# None. On the web that is hard to keep: pages are copied. And once you *choose* by the validation
-# set, as we do soon, you have learned from it. The number you report belongs to a third set, the
-# **test set**, read once, at the end.
+# None. (On the web, where pages are copied, look.) And once you *choose* by the validation set, as
+# we do soon, you have learned from it. The number you report belongs to a third set, the **test
+# set**, read once, at the end.
 
 # %% [markdown]
 # Counting works as before. One line does all pairs at once: the pair (i, j) becomes the number
@@ -1022,8 +1022,8 @@ viz.table([means.tolist()], ["before a second story", "in it"])
 # does not hold for such rows.
 
 # %% [markdown]
-# The mistake is the mismatch. GPT-2 was trained on windows from anywhere, as is usual for long
-# texts: that is what `get_batch` is for.
+# The mistake is the mismatch. A model of long texts can be trained on windows from anywhere: that
+# is what `get_batch` is for.
 
 # %% [markdown]
 # **5. Ids looked up in the wrong vocabulary.** Somebody trains a tokenizer anew, on other stories,

@@ -187,8 +187,7 @@ print("same pattern:", torch.equal(weights_blue, weights))
 print(f"answer: {(weights_blue @ (blue @ W_v))[-1, 0]:.0f}")
 
 # %% [markdown]
-# Only the answer. Queries and keys decide *where* to look, values decide *what* is fetched. The
-# two are learned apart.
+# Only the answer. Queries and keys decide *where* to look, values decide *what* is fetched.
 
 # %% [markdown]
 # ## Why scores are divided by √hs
@@ -254,8 +253,8 @@ viz.table(rows, ["head size", "slope, as they are", "slope, scaled"])
 
 # %% [markdown]
 # At size 4 hardly at all. At 64, GPT-2's, less than half the slope is left, at 256 a fifth: an
-# unscaled head hears the loss, but faintly. Scaled, the slope is the same at every size. All this
-# is for variance 1. In a fresh GPT-2 a query's is 768 × 0.02² = 0.31: its heads start flatter
+# unscaled head hears the loss, but faintly. Scaled, the slope is almost the same at every size. All
+# this is for variance 1. In a fresh GPT-2 a query's is 768 × 0.02² = 0.31: its heads start flatter
 # still.
 
 # %% [markdown]
@@ -282,8 +281,8 @@ def attention(q, k, v):
 print(attention(x @ W_q, x @ W_k, x @ W_v)[-1])
 
 # %% [markdown]
-# This is **scaled dot-product attention**, and `?` still says 10. PyTorch has the same in one fast
-# call. Does it agree, on vectors that nobody chose?
+# This is **scaled dot-product attention**, and `?` still says 10. PyTorch has the same in one call.
+# Does it agree, on vectors that nobody chose?
 
 # %%
 torch.manual_seed(0)
@@ -400,8 +399,8 @@ print("One product with W_o equals the sum of the heads' own products.")
 # ## Two more parts: bias and dropout
 #
 # `nn.Linear(C, D)` computes $x W + b$. The **bias** $b$ is a vector of D learned numbers that is
-# added whatever comes in. GPT-2 has one in every linear layer but the last; many later models have
-# none. Here `config.bias` decides.
+# added whatever comes in. GPT-2 has one in every linear layer but the last. Here `config.bias`
+# decides.
 
 # %% [markdown]
 # **Dropout** is for training: each number becomes 0 with a chance of p, drawn anew each time, so
@@ -498,7 +497,7 @@ viz.table(rows, ["T", "numbers in one pattern", "MiB"])
 
 # %% [markdown]
 # Four times: attention is **quadratic** in the length of the text. And GPT-2 has a pattern for each
-# head of each layer. PyTorch's fast call usually does the same sums without storing one; lesson 05
+# head of each layer. PyTorch's call usually does the same sums without storing one; lesson 05
 # measures that.
 
 # %% [markdown]
@@ -629,9 +628,9 @@ print(f"{sure:.0%} of the tokens give one token more than half of their look")
 print(f"the first token gets {w[1:, 0].mean():.1%}; an even look would give it {even:.1%}")
 
 # %% [markdown]
-# Most tokens spread their look thin, just like your words. Larger models often have another way:
-# such heads look at the *first* token, an **attention sink** (Xiao et al. 2023). This small one
-# gives it little more than an even share.
+# Most tokens give none more than half of their look. Larger models often have another way: such
+# heads look at the *first* token, an **attention sink** (Xiao et al. 2023). This small one gives it
+# little more than an even share.
 
 # %% [markdown]
 # One thing is left. Put *your* layer into the storyteller, four times, with its weights.

@@ -63,7 +63,7 @@ viz.table(attend(start), columns, rows=words)
 
 # %% [markdown]
 # It heard 10, red, and has forgotten everything else: that it asks. No word knows any longer what
-# it is. A second layer would have nothing to work on.
+# it is. A second layer would find no colour and no question.
 
 # %% [markdown]
 # ## Add, don't replace
@@ -173,8 +173,8 @@ steps = torch.stack([row, row - mean, result])
 viz.table(steps, columns, rows=["the row of ?", "minus its mean", "divided by σ"])
 
 # %% [markdown]
-# Mean 0, variance 1: every row comes out like this. **Predict:** and if the row were 100 times as
-# loud? Or if 7 were added to all of it?
+# Mean 0, variance 1: so rows come out. **Predict:** and if the row were 100 times as loud? Or if 7
+# were added to all of it?
 
 
 # %%
@@ -201,8 +201,7 @@ print("with ε:   ", normalise(zeros)[0])
 print("without ε:", ((zeros - zeros.mean()) / zeros.var(correction=0).sqrt())[0])
 
 # %% [markdown]
-# Without it, 0 / 0 is `nan`, and one `nan` spoils a whole model. ε sits *inside* the root. GPT-2's
-# is 0.00001.
+# Without it, 0 / 0 is `nan`, *not a number*. ε sits *inside* the root. GPT-2's is 0.00001.
 
 # %% [markdown]
 # Last, each channel gets a learned factor and a learned shift. They start as 1 and 0, and their
@@ -830,11 +829,11 @@ try_out("no plus", kind=NoPlus)
 print(f"knowing nothing: {math.log(1024):.3f} nats")
 
 # %% [markdown]
-# No. Without the plus it is as bad as knowing nothing: all 1,024 tokens equally likely, ln 1024.
+# No. Without the plus it is almost as bad as knowing nothing, ln 1,024.
 
 # %% [markdown]
-# **3. The plus in the wrong place:** added to the normalised copy, not to the stream. It is an easy
-# slip, `x = self.ln_1(x)`. **Predict** how the length of the stream develops.
+# **3. The plus in the wrong place:** added to the normalised copy, not to the stream. The slip is
+# `x = self.ln_1(x)`. **Predict** how the length of the stream develops.
 
 
 # %%
@@ -878,8 +877,8 @@ try_out("unbiased variance", norm=unbiased)
 viz.table(rows, ["channels C", "σ too large by (%)"])
 
 # %% [markdown]
-# For small ones. At 128 channels the loss does not show it. But the logits are off, and loaded
-# weights will never match the original.
+# For small ones. At 128 channels the loss does not show it. But the logits are off: loaded weights
+# do not match the original.
 
 # %% [markdown]
 # **5. ε in the wrong place:** added to σ, outside the root. **Predict:** which rows feel that, loud

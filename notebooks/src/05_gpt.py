@@ -187,9 +187,9 @@ plt.show()
 # %% [markdown]
 # ## It never looks ahead
 #
-# In training every row is asked for its next word, and that word stands in the text. If a row
-# could see it, there would be nothing to learn. Is your assembly safe? Test it: change one word,
-# and see which rows move.
+# In training every row is asked for its next word, and that word stands in the text. If a row could
+# see it, it could just copy it. Is your assembly safe? Test it: change one word, and see which rows
+# move.
 
 # %% [markdown]
 # We give the model loud random weights, so that every effect is large enough to see. **Predict:**
@@ -314,7 +314,7 @@ viz.table(rows, ["V", "ln V (nats)"])
 
 # %% [markdown]
 # 1,024 is the vocabulary of the storyteller, the small model that comes with the course. We take
-# its shape for a while. The ids are random; to a new model all texts are the same.
+# its shape for a while, and random ids.
 
 # %%
 small = GPTConfig(vocab_size=1024, block_size=128, n_layer=4, n_head=4, n_embd=128)
@@ -371,9 +371,9 @@ columns = ["the best is the token itself", "its own logit", "spread of the other
 viz.table([table], columns)
 
 # %% [markdown]
-# Itself! `nn.Embedding` starts with spread 1, and what fresh blocks add is small beside it. So the
-# stream still points along the token's own row of `wte`. And the tied head multiplies with the very
-# same row: it sees its own embedding come back.
+# Itself! `nn.Embedding` starts with spread 1. Token plus position alone would give the logit 128/√2
+# ≈ 91; 87 is not far off, so the blocks change little. The stream still points along the token's
+# own row of `wte`, and the tied head multiplies with that row: it sees its own embedding come back.
 
 # %% [markdown]
 # Then the fault should be gone where the next token *is* the same one. **Predict** the loss on a
@@ -679,7 +679,7 @@ assert abs(kept / expected - 1) < 0.05
 print(f"{expected / 1e6:.1f} MB by formula, {kept / 1e6:.1f} MB watched")
 
 # %% [markdown]
-# That was PyTorch's fast call (lesson 03), named *fused*. Your own from lesson 03 makes whole
+# That was PyTorch's one call (lesson 03), named *fused*. Your own from lesson 03 makes whole
 # patterns, and keeps them: nh rows of T numbers a position in each layer. **Predict:** does that
 # matter, at T = 128? At 1,024?
 
@@ -846,8 +846,9 @@ for change in doubled.values():
 viz.table(rows, ["parameters", "activations", "FLOPs a token"], rows=list(doubled))
 
 # %% [markdown]
-# The width costs most: its square is in every block. Nothing grows a full four times, as each model
-# has parts that only double. A longer context doubles the activations, since nobody keeps patterns.
+# The width costs most parameters and FLOPs: its square is in every block. Nothing grows a full four
+# times, as each model has parts that only double. The context doubles the activations, and no more:
+# the fused way keeps no patterns.
 
 # %% [markdown]
 # ## The proof: equal to the package
@@ -1105,8 +1106,8 @@ report(NoFinalNorm)
 # as wide. A fluent text proves little.
 
 # %% [markdown]
-# **5. Embeddings times √C.** The first Transformer did that (Vaswani et al. 2017, section 3.4), so
-# people write it from memory. GPT-2 does not.
+# **5. Embeddings times √C.** The first Transformer did that (Vaswani et al. 2017, section 3.4).
+# GPT-2 does not.
 
 
 # %%

@@ -92,7 +92,7 @@ print(by_definition(sure, y))
 
 # %% [markdown]
 # *Not a number.* $e^{10000}$ is larger than any floating-point number, so it became infinite, and
-# infinite divided by infinite is nothing at all. One such position spoils the whole run.
+# infinite divided by infinite is nothing at all. One such position makes the mean *nan*, too.
 
 # %% [markdown]
 # The cure: take the logarithm first, on paper, and the largest logit, $m$, out of the sum. Then no
@@ -272,9 +272,9 @@ print(f"Equal after 20 steps. The loss is now {cross_entropy(yours(x), y):.2f}."
 # %% [markdown]
 # ## Which weights decay
 #
-# Decay keeps matrices from growing without need. But a LayerNorm's `weight`, its gain, multiplies
-# all that a part reads: near 0, the part is deaf. And a bias is no better for being small. So by
-# custom only matrices and embedding tables decay.
+# Decay pulls weights towards 0. But a LayerNorm's `weight`, its gain, multiplies all that a part
+# reads: at 0, the part would be deaf (mistake 5). By custom only matrices and embedding tables
+# decay.
 
 
 # %%
@@ -308,8 +308,8 @@ viz.table(rows, ["weight", "shape", "decays"])
 # ## Warm-up, then a cosine
 #
 # Adam's first steps are full steps on hardly any evidence. So the learning rate rises from almost
-# nothing: the **warm-up**. Later, smaller and smaller steps settle in the valley. Here along half
-# a **cosine**; $f$ goes from 0 to 1:
+# nothing: the **warm-up**. Later the steps become smaller and smaller, here along half a
+# **cosine**; $f$ goes from 0 to 1:
 #
 # $$\text{lr} = \text{min} + \tfrac{1}{2} (\text{max} - \text{min}) (1 + \cos \pi f)$$
 
@@ -498,8 +498,8 @@ assert new > math.log(1024)
 viz.table([[losses[-1]], [new]], ["loss (nats)"], rows=["its four stories", "held-out stories"])
 
 # %% [markdown]
-# Above: worse than knowing nothing, because it is *sure* of its four stories. Good in training, bad
-# on what is held out: that is **overfitting**. So a run is judged by its held-out loss alone.
+# Above: worse than knowing nothing. It is sure, and wrong. Good in training, bad on what is held
+# out: that is **overfitting**. So a run is judged by its held-out loss alone.
 
 # %% [markdown]
 # ## The loop
@@ -523,8 +523,8 @@ def go_on(model, optimizer, data, dice, steps, config):
 # %% [markdown]
 # ## Which learning rate?
 #
-# No knob matters more, and no formula gives it. So try: your loop, your AdamW, 60 batches of new
-# stories, at five rates. Each with ten steps of warm-up and without; each from two seeds.
+# We know no formula for it. So try: your loop, your AdamW, 60 batches of new stories, at five
+# rates. Each with ten steps of warm-up and without; each from two seeds.
 
 
 # %%
@@ -618,10 +618,10 @@ axes.legend(loc=(0.64, 0.27))
 plt.show()
 
 # %% [markdown]
-# The gradient (solid) has a few strong directions; most get next to nothing. Adam's first step
-# (dash-dotted) spreads it a little. $U V^\top$ (dotted) is level. PyTorch takes a quick way, five
-# rounds of matrix products, and comes part of the way (dashed): all but the 64th, which is empty in
-# the gradient itself, have about 0.6 or more.
+# The gradient (solid) has a few strong directions; half of the 64 get less than a sixth of the
+# strongest. Adam's first step (dash-dotted) spreads it a little. $U V^\top$ (dotted) is level.
+# PyTorch takes a quick way, five rounds of matrix products, and comes part of the way (dashed): all
+# but the 64th, which is empty in the gradient itself, have about 0.6 or more.
 
 # %% [markdown]
 # Only matrices inside the blocks get Muon (steps scaled as in Liu et al. 2025); AdamW keeps the
@@ -770,8 +770,8 @@ def watch_and_stop(record):
 #
 # The monitor shows the loss and its floor, the learning rate, the gradient's norm, the speed, the
 # surprise at recalled colours, and what the model writes, while it trains. Every 50 steps, and when
-# it is stopped, the run is saved in a file: a **checkpoint**. (`fp32`, plain numbers of 32 bits,
-# makes runs on different machines as alike as they can be.)
+# it is stopped, the run is saved in a file: a **checkpoint**. (`fp32` means plain numbers of 32
+# bits.)
 
 # %%
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -1022,17 +1022,16 @@ plot_losses({"Python's reference": docs_losses}, marks)
 plt.show()
 
 # %% [markdown]
-# No: this run has not yet learned what counting knows. (Is there a spike? A bad step, not a bad
-# batch; the next one mends it.) One reading of the whole text is an **epoch**; a step reads 16 ×
-# 128 tokens. Here are the losses on text that the run has read, and on text that was held out:
+# No: this run has not yet learned what counting knows. (A spike, if you see one, is soon over.) One
+# reading of the whole text is an **epoch**; a step reads 16 × 128 tokens. Here are the losses on
+# text that the run has read, and on text that was held out:
 
 # %% tags=["nbval-ignore-output"]
 assert looks[-1][3] < looks[0][3]
 viz.table(looks, ["step", "epochs", "training text", "held-out text", "gap"])
 
 # %% [markdown]
-# No gap to see: it has not even caught up with counting. While the held-out loss still falls, a
-# longer run pays.
+# No gap to see, and the held-out loss still falls: the run ended early.
 
 # %% tags=["nbval-ignore-output"]
 prompt, rows = torch.tensor([docs.tokenizer.encode("The value of")]), []
@@ -1042,7 +1041,7 @@ for name, model in [("before", untrained), ("after", writer)]:
 viz.table(rows, ["training", "it writes"])
 
 # %% [markdown]
-# The look of it comes first: words, quotes, brackets. Sense is not there.
+# A few words, quotes, brackets. Sense is not there.
 
 # %% [markdown]
 # ## The usual mistakes
@@ -1141,10 +1140,10 @@ plot_losses(clipped).set_ylim(0)
 plt.show()
 
 # %% [markdown]
-# After the step (dashed) equals *never*, bit for bit. And one batch spoils fifty. First the loss
-# jumps: for some ten steps Adam's $m$ still points where that batch pointed. Then it crawls: its
-# square, up to a million times too large, sits in $v$, and after 50 steps $0.99^{50}$ = 61 % of it
-# is still there. The steps are divided by its root.
+# After the step (dashed) equals *never*, bit for bit. And one batch spoils fifty: the loss jumps,
+# then crawls. Both averages remember that batch. After ten steps, $0.9^{10}$ = 35 % of its gradient
+# is still in $m$. After 50, $0.99^{50}$ = 61 % of its square, a million times too large, is still
+# in $v$, and the steps are divided by its root.
 
 # %% [markdown]
 # **5. Decay on biases and LayerNorms.** With a strong decay of 1, so that you need not wait.

@@ -145,8 +145,8 @@ plt.show()
 
 # %% [markdown]
 # Twelve traits, nearly equal; `·shy` leads by a hair. The model has hardly learned that a trait
-# that is taken is out. Drawn by lot, it would seldom strike twice. Greedy turns a hair's breadth
-# into *always*.
+# that is taken is out. Drawn by lot, it would come once in eleven times. Greedy turns a hair's
+# breadth into *always*.
 
 # %% [markdown]
 # ## The likeliest text
@@ -632,8 +632,8 @@ plt.show()
 
 # %% [markdown]
 # About half are legal anywhere from 0.25 to 1. Above 1 the two pull apart: legality falls off a
-# cliff, and diversity rises above the teller's own, since nonsense is very diverse. Far below, both
-# collapse together: the one favourite story is wrong. So always measure both.
+# cliff, and diversity rises above the teller's own. Far below, both collapse together: the one
+# favourite story is wrong. So always measure both.
 
 # %% [markdown]
 # What is wrong with the other half? `log_prob` says where a story
@@ -899,8 +899,8 @@ print("With the cache: the same three stories.")
 # %% [markdown]
 # ## How much faster?
 #
-# The storyteller is too small to tell. So we time a random model with 32 million parameters and a
-# context of 512: one more token, after a text of growing length. **Predict** both lines.
+# To see it clearly, we time a random model with 32 million parameters and a context of 512: one
+# more token, after a text of growing length. **Predict** both lines.
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -979,7 +979,8 @@ columns = ["a token (MB)", "1,024 tokens", "weights", "texts as large as the wei
 viz.table(rows, columns, rows=list(weights))
 
 # %% [markdown]
-# From ten texts on. Whoever serves many people at once pays for their caches, not for the model.
+# From ten texts on. Whoever serves more people at once needs more memory for their caches than for
+# the model.
 
 # %% [markdown]
 # ## The proof: equal to the package
@@ -1098,8 +1099,8 @@ print(f"the sum is {late.sum():.2f}; {beyond / 10000:.0%} of the darts hit word 
 # %% [markdown]
 # Word 8 does not exist. And every surprise, $-\ln p$, worked out from such a row is wrong.
 #
-# All six are right at T = 1 without a filter, the one setting that everybody tries first. So test
-# each setting by itself, against something slow, as we did.
+# All six are right at T = 1 without a filter. So test each setting by itself, against something
+# slow, as we did.
 
 # %%
 assert torch.equal((logits * 1).softmax(dim=-1), row)
@@ -1143,7 +1144,7 @@ for name, text in (("last 128: ", right), ("first 128:", wrong)):
 
 # %% [markdown]
 # Not cropped is the one that complains. Cropped to the *first* 128, the model never sees what it
-# has written, and says one token for ever. (It has never read two stories in a row, so even the
+# has written, and says one token again and again. (It has never read two stories in a row; even the
 # right way is no good story.)
 #
 # **9. All rows share one draw.** A vectorised dart, but only one of it. **Predict:** four texts.
@@ -1158,8 +1159,8 @@ for text in texts:
     print(" ".join(words[i] for i in text))
 
 # %% [markdown]
-# One text, four times. With different prompts it is worse: each looks random, yet all rows are
-# lucky and unlucky together. Only counting agreements, as we did above, shows it.
+# One text, four times. With different prompts each would look random, yet all rows are lucky and
+# unlucky together. Counting agreements, as we did above, shows it.
 
 # %% [markdown]
 # Last, the cache. **10. Positions off by one** after the prompt.
@@ -1229,8 +1230,8 @@ for kind in (Reader, OneFurther, CornerAtStart):
 
 # %% [markdown]
 # With its position off by one it picks another trait and forgets the name: *a shy owl who lived*.
-# You might take that for a weak model. With the corner at the start it says one word for ever.
-# Compare logits, not stories.
+# You might take that for a weak model. With the corner at the start it says one word again and
+# again. Compare logits, not stories.
 
 # %% [markdown]
 # ## In short

@@ -243,8 +243,8 @@ print("only in the file: ", set(stored) - set(model.state_dict()))
 # holds it once. That is why the names were worth copying: the map is almost empty.
 
 # %% [markdown]
-# But files of GPT-2 differ. Our names begin with the prefix `transformer.`. The file on the
-# hub has no prefix; copies saved again often have it.
+# But files of GPT-2 differ. Our names begin with the prefix `transformer.`. The file on the hub has
+# no prefix; copies saved again may have it.
 #
 # | in the file | in the model |
 # | --- | --- |
@@ -314,7 +314,7 @@ viz.table(rows, ["in the file", "in the model", "as it is"], rows=CONV1D)
 # So its mistake raises no error.
 
 # %% [markdown]
-# People meet the three errors, and mend what complains: *turn it if it does not fit*. What does
+# Suppose you meet the three errors and mend what complains: *turn it if it does not fit*. What does
 # that do? We need two measures for the storyteller: its loss on ten stories that it has not read,
 # and what it tells.
 
@@ -453,9 +453,9 @@ for tensors in wrong_files:
 # %% [markdown]
 # ## Ask for memory first
 #
-# A model that does not fit can take the whole machine down with it. So count before loading:
-# parameters times bytes. On the meta device that is free. **Predict:** which of the four fit into 2
-# GiB, a small rented machine? (1 GiB is 2³⁰ bytes, so 2 GiB are 2.15 GB.)
+# A model may be larger than the memory. So count before loading: parameters times bytes. On the
+# meta device that is free. **Predict:** which of the four fit into 2 GiB, a small rented machine?
+# (1 GiB is 2³⁰ bytes, so 2 GiB are 2.15 GB.)
 
 
 # %%
@@ -606,7 +606,7 @@ print("No copies. A turned matrix:", tuple(turned.shape), "with strides", turned
 # %% [markdown]
 # ## Does it compute the right thing?
 #
-# "It writes fluent text" proves nothing (lesson 05 has a model that does, and is wrong). Compare
+# "It writes fluent text" proves little (lesson 05 has a model that does, and is wrong). Compare
 # with a second program, best one that others wrote: number by number, layer by layer.
 
 # %% [markdown]
@@ -1066,7 +1066,7 @@ print("the folder is gone:", not here.exists())
 # - Names are the model's own; mind the prefix, the masks, the tied head.
 # - Turn the four Conv1D matrices by name. A square one hides the mistake.
 # - Map, don't copy. Ask for memory first.
-# - The *first* place that differs is the mistake. Fluent text proves nothing.
+# - Look at the *first* place that differs. Fluent text proves little.
 
 # %% [markdown]
 # **Your turn.** Put `USE = "gpt2"` at the top and run all. Then plant a mistake of your own in

@@ -51,3 +51,12 @@ def play(widget, page, path):
     root = page.locator(".xp")
     root.locator(".xp-state").wait_for(state="attached")  # the page's script comes after its load
     return root
+
+
+def hears(page, ask, value):
+    """Wait until ask() gives value: page and Python hear of one another after a pause."""
+    for _ in range(100):
+        if ask() == value:
+            return
+        page.wait_for_timeout(50)
+    assert ask() == value

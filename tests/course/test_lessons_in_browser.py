@@ -121,7 +121,7 @@ def check_that_letters_stay_inside(page, the_map):
     chosen.focus()
     page.keyboard.type("abj")
     page.wait_for_timeout(300)
-    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
     expect(chosen).to_be_focused()
 
 

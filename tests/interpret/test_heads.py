@@ -1,13 +1,15 @@
-"""Heads are known by what they do, and a model runs without them."""
-
-import copy
-import re
+"""Heads are known by what they look at."""
 
 import pytest
 import torch
 
 from minigpt.config import GPTConfig
-from minigpt.interpret import ablated, attention_patterns, head_scores, repeated_tokens
+from minigpt.interpret import (
+    attention_patterns,
+    head_scores,
+    mean_head_scores,
+    repeated_tokens,
+)
 from minigpt.interpret.heads import CLEAR, DETECTORS, induction_targets
 from minigpt.model import GPT
 from tests.interpret.patterns import random_patterns
@@ -109,64 +111,6 @@ def test_patterns_and_ids_that_disagree_are_refused():
         head_scores(random_patterns(2, 8, 8), torch.zeros(2, 8, dtype=torch.int64))
 
 
-# --- Ablation ---
-
-
-def without(model, heads):
-    """A copy whose c_proj has no weights for these heads: what they gather goes nowhere."""
-    smaller, size = copy.deepcopy(model), model.config.head_size
-    for layer, head in heads:
-        weight = smaller.transformer.h[layer].attn.c_proj.weight.data
-        weight[:, head * size : (head + 1) * size] = 0
-    return smaller
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("heads", [[(0, 0)], [(2, 3)], [(1, 0), (1, 3), (2, 1)], []])
-def test_ablation_equals_a_pass_with_that_output_zeroed(model, idx, heads):
-    model.eval()
-    with ablated(model, heads):
-        logits = model(idx)
-    torch.testing.assert_close(logits, without(model, heads)(idx), atol=1e-5, rtol=0)
-    changed = (logits - model(idx)).abs().max() > 0.01
-    assert changed == bool(heads)
-
-
-def test_patterns_of_an_ablated_model_are_those_without_its_heads(model, idx):
-    heads = [(0, 1), (1, 2)]
-    with ablated(model, heads):
-        patterns = attention_patterns(model, idx)
-    expected = attention_patterns(without(model, heads), idx)
-    torch.testing.assert_close(patterns, expected, atol=1e-5, rtol=0)
-    plain = attention_patterns(model, idx)
-    assert torch.equal(patterns[0], plain[0])  # they still attend; what follows them changes
-    assert not torch.allclose(patterns[1:], plain[1:])
-
-
-def test_an_ablation_inside_another_adds_to_it(model, idx):
-    model.eval()
-    with torch.no_grad(), ablated(model, [(0, 0)]), ablated(model, [(0, 1)]):
-        logits = model(idx)
-    torch.testing.assert_close(logits, without(model, [(0, 0), (0, 1)])(idx).detach())
-
-
-def test_ablation_leaves_the_model_as_it_was_also_after_an_exception(model, idx):
-    model.eval()
-    before = model(idx)
-    with pytest.raises(RuntimeError, match="in the middle"), ablated(model, [(0, 0)]):
-        raise RuntimeError("in the middle")
-    assert torch.equal(model(idx), before)
-    assert not any(b.attn.c_proj._forward_pre_hooks for b in model.transformer.h)
-
-
-@pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0)])
-def test_a_head_that_is_not_there_is_refused_by_name(model, head):
-    wanted = re.escape(f"no head {head}; this model has layers 0 to 2, each with heads 0 to 3")
-    with pytest.raises(ValueError, match=wanted), ablated(model, [(0, 0), head]):
-        pass
-    assert not any(b.attn.c_proj._forward_pre_hooks for b in model.transformer.h)
-
-
 # --- The probe ---
 
 
@@ -174,3 +118,16 @@ def test_repeated_tokens_are_random_ids_said_twice():
     ids = repeated_tokens(50, 30, torch.Generator().manual_seed(1))
     assert ids.shape == (60,) and torch.equal(ids[:30], ids[30:])
     assert ids.min() >= 0 and ids.max() < 50 and len(ids.unique()) > 15
+
+
+def test_scores_over_texts_are_means_of_those_that_can_tell(model):
+    generator = torch.Generator().manual_seed(2)
+    texts = torch.stack([*(repeated_tokens(40, 12, generator) for _ in range(2)), torch.arange(24)])
+    found = mean_head_scores(model, texts)
+    each = [head_scores(attention_patterns(model, ids[None])[:, 0], ids) for ids in texts]
+    assert each[2]["induction"].isnan().all()  # nothing is repeated in the last
+    wanted = (each[0]["induction"] + each[1]["induction"]) / 2
+    torch.testing.assert_close(found["induction"], wanted)
+    wanted = sum(scores["previous token"] for scores in each) / 3
+    torch.testing.assert_close(found["previous token"], wanted)
+    assert found["induction"].shape == (3, 4)

@@ -198,6 +198,13 @@ def test_the_lens_equals_a_model_that_ends_after_so_many_blocks(model, idx, dept
     torch.testing.assert_close(lens, expected)
 
 
+def test_the_lens_without_the_layernorm_is_the_head_alone(model, idx):
+    stream = residual_stream(model, idx)
+    raw = logit_lens(model, stream, norm=False)
+    torch.testing.assert_close(raw, stream @ model.lm_head.weight.T.detach())
+    assert not torch.allclose(raw[-1], model.eval()(idx))
+
+
 def test_reading_the_residual_stream_leaves_the_model_as_it_was(model, idx):
     model.train()
     stream = residual_stream(model, idx)

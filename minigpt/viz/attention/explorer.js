@@ -41,17 +41,21 @@ function makePrompt(ui) {
 function makeOuts(ui, { ablate, toggle }) {
   const element = make("div", "xp-row ae-outs");
   const out = ui.needsKernel(button(element, "", () => toggle(ui.state), {
-    title: "What this head hands on is set to 0",
+    title: "What this head hands on is set to 0, or to its mean",
   }));
   ui.needsKernel(button(element, "All heads back", () => ablate([])));
+  const instead = ui.needsKernel(select(element, "in its place", [
+    ["zero", "zero"], ["mean", `its mean over ${ui.state.texts} texts`],
+  ], (value) => ui.set({ by_mean: value === "mean", panel: "ablation" })));
+  instead.parentNode.hidden = !ui.state.texts;
   const effect = make("p", "ae-effect", element, "", { role: "status" });
   return part(element,
     [always, (s) => {
       out.textContent = `Take out layer ${s.layer}, head ${s.head}`;
       out.setAttribute("aria-pressed", isOut(s, s));
+      instead.value = s.by_mean ? "mean" : "zero";
     }],
-    [(s) => [s.expected, s.without, s.ablated, s.surprisal, s.tokens],
-      (s) => sayEffect(effect, s)]);
+    [readsEffect, (s) => sayEffect(effect, s)]);
 }
 
 // What is shown, and how. [part, trait, its words].
@@ -124,6 +128,7 @@ function makeMiddle(ui, can) {
     ["patterns", () => makeGrid(ui, can)],
     ["patterns", () => makeMap(ui, can, "One head")],
     ["rollout", () => when((now) => now.beside, makeMap(ui, can, "Rollout", true))],
+    ["patterns", () => when((now) => now.other_tokens.length, makeComparison(ui, can))],
     ["lines", () => makeLines(ui, can)],
     [null, () => makeReadout(ui)],
     ["scores", () => makeList(ui, can)],

@@ -1,6 +1,7 @@
 """The head explorer: every attention head of a model while it reads a text, and life without some.
 
-The drawing is in explorer.js and the files of its parts, the numbers come from reading.py.
+The drawing is in explorer.js and the files of its parts, the numbers come from reading.py and
+many.py, and state.py lists what Python and the script share.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from pathlib import Path
 import torch
 import traitlets
 
-from minigpt.config import check_whole
 from minigpt.interpret import hide_first_token
 from minigpt.model import GPT
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz.attention.figure import heads_picture
+from minigpt.viz.attention.many import Texts, check_comparable
 from minigpt.viz.attention.parts import CAN_BE_SHOWN, PARTS, check_parts
 from minigpt.viz.attention.reading import Reading
+from minigpt.viz.attention.state import HeadState, place
 from minigpt.viz.kit.explorer import Explorer, script, style
 from minigpt.viz.kit.labels import signed
 
@@ -26,15 +28,7 @@ HERE = Path(__file__).parent
 ALL_AT_ONCE = 256  # tokens up to which every layer goes to the browser; above, one at a time
 
 
-def place(name: str, value: int, size: int) -> int:
-    """Return a place from 0 to size - 1, where a negative one counts from the end."""
-    check_whole(name, value, least=-size)
-    if value >= size:
-        raise ValueError(f"{name} is {value}; here are {name}s 0 to {size - 1}")
-    return value % size
-
-
-class AttentionExplorer(Explorer):
+class AttentionExplorer(HeadState, Explorer):
     """Explore the attention heads of a model on a text: choose, compare, take out, look again.
 
     `layer`, `head` and `row` (the token that looks; negative counts from the end) are where it
@@ -42,45 +36,16 @@ class AttentionExplorer(Explorer):
     do. Special tokens in the text, such as <|endoftext|>, count as one token.
     `parts` names what is there beside the text, all of it or less: "patterns", "lines",
     "take out", "lens", "scores", "rollout", "first token", "table".
+    With `texts`, heads can be scored over all of them, and taken out by their mean over them
+    (`by_mean`) in place of zero. `compare` is another text of as many tokens: beside each pattern
+    stands its difference from the one in that text.
     Raises ValueError for an empty text, or a layer, head, row or part that is not there.
     """
 
-    _esm = script(*PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "explorer")))
-    _css = style(HERE / "parts.css", HERE / "explorer.css")
-
-    parts = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of CAN_BE_SHOWN
-    # The text, as the model reads it.
-    text = traitlets.Unicode().tag(sync=True)
-    notice = traitlets.Unicode().tag(sync=True)
-    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    shape = traitlets.List(traitlets.Int()).tag(sync=True)  # layers, heads, T
-    surprisal = traitlets.List(traitlets.Float()).tag(sync=True)  # nats, from token 1 on
-    # Patterns: lower triangles, a byte a weight; first as they are, then the first token hidden.
-    held = traitlets.List(traitlets.Int()).tag(sync=True)  # the first layer there, and how many
-    weights = traitlets.Bytes().tag(sync=True)
-    weights_hidden = traitlets.Bytes().tag(sync=True)
-    rollout = traitlets.Bytes().tag(sync=True)
-    rollout_hidden = traitlets.Bytes().tag(sync=True)
-    thumbnails = traitlets.Bytes().tag(sync=True)  # (2, layers, heads, side, side)
-    side = traitlets.Int().tag(sync=True)
-    scores = traitlets.Dict().tag(sync=True)  # detector -> a score, or None, for each head
-    random_text = traitlets.Bool(False).tag(sync=True)  # whether the scores are of random tokens
-    # What was chosen.
-    layer = traitlets.Int(0).tag(sync=True)
-    head = traitlets.Int(0).tag(sync=True)
-    row = traitlets.Int(0).tag(sync=True)
-    locked = traitlets.Bool(False).tag(sync=True)
-    hide_first = traitlets.Bool(False).tag(sync=True)
-    beside = traitlets.Bool(False).tag(sync=True)  # the rollout, beside the head
-    colouring = traitlets.Enum(["attention", "surprise", "change"], "attention").tag(sync=True)
-    panel = traitlets.Enum(["lens", "ablation"], "lens").tag(sync=True)
-    sort = traitlets.Unicode("head").tag(sync=True)
-    as_table = traitlets.Bool(False).tag(sync=True)
-    ablated = traitlets.List().tag(sync=True)  # [layer, head] pairs
-    # What Python found out about it.
-    lens = traitlets.Dict().tag(sync=True)  # of token `row`
-    expected = traitlets.Dict().tag(sync=True)  # after token `row`, with and without the heads
-    without = traitlets.Dict().tag(sync=True)  # the loss without the ablated heads
+    _esm = script(
+        *PARTS, *(HERE / f"{name}.js" for name in ("list", "panel", "compare", "explorer"))
+    )
+    _css = style(HERE / "parts.css", HERE / "explorer.css", HERE / "compare.css")
 
     def __init__(
         self,
@@ -92,10 +57,18 @@ class AttentionExplorer(Explorer):
         head: int = 0,
         row: int = -1,
         parts: Iterable[str] = tuple(CAN_BE_SHOWN),
+        texts: Iterable[str] | None = None,
+        compare: str | None = None,
     ) -> None:
         self._model, self._tokenizer, self._parts = model, tokenizer, check_parts(parts)
+        self._other = None
         self._start(text, layer, head, row)
-        super().__init__(parts=self._parts, **self._all_of_it())
+        self._texts = None if texts is None else Texts(model, tokenizer, texts)
+        if compare is not None:
+            self._other = Reading(model, tokenizer, compare)
+            check_comparable(self._reading, self._other)
+        count = len(self._texts) if self._texts else 0
+        super().__init__(parts=self._parts, texts=count, **self._all_of_it())
 
     def _start(self, text: str, layer: int, head: int, row: int) -> None:
         """Read the text, and make sure that layer, head and row are there."""
@@ -121,8 +94,8 @@ class AttentionExplorer(Explorer):
             "surprisal": reading.surprisal(),
             "thumbnails": small.numpy().tobytes(),
             "side": small.size(-1),
-            "scores": self._scores(False),
-            "random_text": False,
+            "scores": self._scores("text"),
+            "scored_on": "text",
             "locked": False,
             **self._lens(row),
         }
@@ -130,22 +103,40 @@ class AttentionExplorer(Explorer):
     def _layers(self, first: int, count: int) -> dict:
         weights, weights_hidden = self._reading.packed(first, count)
         rollout, rollout_hidden = self._reading.rollout(first, count)
+        other = self._other if self._is_compared() else None
+        other_weights, other_hidden = other.packed(first, count) if other else (b"", b"")
         return {
             "held": [first, count],
             "weights": weights,
             "weights_hidden": weights_hidden,
             "rollout": rollout,
             "rollout_hidden": rollout_hidden,
+            "other_tokens": other.labels if other else [],
+            "other_weights": other_weights,
+            "other_weights_hidden": other_hidden,
         }
 
-    def _scores(self, random_text: bool) -> dict:
+    def _is_compared(self) -> bool:
+        """Whether there is another text, and the one that is read has as many tokens."""
+        return self._other is not None and len(self._other.ids) == len(self._reading.ids)
+
+    def _scores(self, on: str) -> dict:
         if "scores" not in self._parts:
             return {}  # no list, and no badges
-        scores = self._reading.scores(random_text)
+        if on == "texts":
+            self._reading.check_unchanged()
+            scores = self._many().scores
+        else:
+            scores = self._reading.random_scores() if on == "random" else self._reading.scores()
         return {
             name: [None if math.isnan(score) else score for score in values.flatten().tolist()]
             for name, values in scores.items()
         }
+
+    def _many(self) -> Texts:
+        if self._texts is None:
+            raise ValueError("there are no texts to go over; open the explorer with texts=[...]")
+        return self._texts
 
     def _lens(self, row: int) -> dict:
         return {"lens": {"row": row, "layers": self._reading.lens(row)}}
@@ -153,10 +144,12 @@ class AttentionExplorer(Explorer):
     def _ablation(self, heads: Iterable[tuple[int, int]], row: int) -> dict:
         """Return what becomes of loss and next token without these heads."""
         heads = sorted({(int(layer), int(head)) for layer, head in heads})
-        self._without_stream = self._reading.stream_without(heads) if heads else None
+        means = self._many().means if self.by_mean else None
+        self._without_stream = self._reading.stream_without(heads, means) if heads else None
         surprisal = self._reading.surprisal(self._without_stream) if heads else []
+        pairs = [list(pair) for pair in heads]
         return {
-            "without": {"heads": [list(pair) for pair in heads], "surprisal": surprisal},
+            "without": {"heads": pairs, "surprisal": surprisal, "by_mean": self.by_mean},
             "expected": self._reading.expected(row, self._without_stream),
         }
 
@@ -167,6 +160,17 @@ class AttentionExplorer(Explorer):
         if name == "row":  # a script may have chosen it in a longer text, just replaced by this
             value = min(value, size - 1)
         return place(name, value, size)
+
+    @traitlets.validate("by_mean")
+    def _check_means(self, proposal) -> bool:
+        if proposal.value:
+            self._many()
+        return proposal.value
+
+    @traitlets.observe("by_mean")
+    def _take_out_again(self, _change) -> None:
+        """Take the same heads out in the other way."""
+        self._set(self._ablation(self.ablated, self.row))
 
     @traitlets.observe("row")
     def _follow(self, _change) -> None:
@@ -206,8 +210,8 @@ class AttentionExplorer(Explorer):
         self._set(self._layers(layer, 1))
         return {}
 
-    def answer_scores(self, random_text: bool) -> dict:
-        self._set({"random_text": random_text, "scores": self._scores(random_text)})
+    def answer_scores(self, on: str) -> dict:
+        self._set({"scored_on": on, "scores": self._scores(on)})
         return {}
 
     def answer_exact(self, layer: int, head: int, row: int, hide_first: bool) -> dict:
@@ -235,8 +239,9 @@ class AttentionExplorer(Explorer):
         )
         if self.ablated and self.surprisal:
             change = sum(self.without["surprisal"]) - sum(self.surprisal)
+            by_mean = f" (their mean over {self.texts} texts instead)" if self.by_mean else ""
             words += (
-                f" Without {len(self.ablated)} of the heads the loss changes by "
+                f" Without {len(self.ablated)} of the heads{by_mean} the loss changes by "
                 f"{signed(change / len(self.surprisal))} nats per token."
             )
         return words

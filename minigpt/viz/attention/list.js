@@ -4,8 +4,9 @@ function makeList(ui, { choose, point, toggle }) {
   const { state } = ui;
   const element = makeBox("Heads by score", "ae-list");
   const scoredOn = ui.needsKernel(select(element, "on", [
-    ["", "this text"], ["random", "random tokens said twice"],
-  ], (value) => ui.kernel.ask("scores", { random_text: value === "random" }, () => {}, 0)));
+    ["text", "this text"], ["random", "random tokens said twice"],
+    ...(state.texts ? [["texts", `${state.texts} texts, the mean`]] : []),
+  ], (on) => ui.kernel.ask("scores", { on }, () => {}, 0)));
   ui.failAt(element, "scores");
   const listed = make("div", "xp-scroll", element);
 
@@ -55,7 +56,7 @@ function makeList(ui, { choose, point, toggle }) {
   }
 
   return part(element,
-    [always, (s) => { scoredOn.value = s.random_text ? "random" : ""; }],
+    [always, (s) => { scoredOn.value = s.scored_on; }],
     [(s) => [s.scores, s.sort, s.shape], build],
     [(s) => [s.scores, s.sort, s.shape, s.layer, s.head, s.ablated], mark]);
 }

@@ -39,19 +39,23 @@ function makeLens() {
 const mean = (nats) => nats.reduce((sum, x) => sum + x, 0) / Math.max(nats.length, 1);
 
 // What the loss was, and what it is without the heads that are out.
-function sayLoss({ ablated, without, surprisal }) {
+function sayLoss(s) {
+  const { ablated, without, surprisal } = s;
   if (!ablated.length) return "All heads are in place: x takes one out.";
-  if (String(without.heads) !== String(ablated)) return "…";
+  if (!isFound(s)) return "…";
   const [before, now] = [mean(surprisal), mean(without.surprisal)];
   const names = without.heads.map(([l, h]) => `${l}.${h}`).join(", ");
   return `Without ${cut(names, 80)}: the loss goes from ${fixed(before, 3)} to ${fixed(now, 3)} `
     + `nats per token, ${signed(now - before, 3)}.`;
 }
 
+const readsEffect = (s) =>
+  [s.expected, s.without, s.ablated, s.by_mean, s.surprisal, s.tokens];
+
 // The same in one line, with the likeliest next token before and now.
 function sayEffect(line, s) {
   const { row, tokens, shares: [before, now] } = s.expected;
-  const said = String(s.without.heads) === String(s.ablated);
+  const said = isFound(s);
   line.textContent = !s.ablated.length ? "All heads are in place." : said ? "" : "…";
   if (!s.ablated.length || !said || !now) return;
   const [loss, after] = [mean(s.surprisal), mean(s.without.surprisal)];
@@ -75,7 +79,7 @@ const bar = (share, kind) => (cell) => {
 
 function makeBars() {
   const element = make("div");
-  return part(element, [(s) => [s.expected, s.without, s.ablated, s.surprisal, s.tokens], (s) => {
+  return part(element, [readsEffect, (s) => {
     const { row, tokens, shares: [before, now] } = s.expected;
     element.replaceChildren();
     make("p", "ae-line", element, sayLoss(s));

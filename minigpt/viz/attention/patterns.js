@@ -9,6 +9,9 @@ const indexOf = (s, { layer, head }) => layer * s.shape[1] + head;
 const isHeld = (s, layer) => layer >= s.held[0] && layer < s.held[0] + s.held[1];
 const isOut = (s, { layer, head }) => s.ablated.some(([l, h]) => l === layer && h === head);
 const nameOf = ({ layer, head }) => `Layer ${layer}, head ${head}`;
+// Whether what Python found out is about the heads that are out now, and in this way.
+const isFound = ({ without, ablated, by_mean: byMean }) =>
+  String(without.heads) === String(ablated) && without.by_mean === byMean;
 const shownName = (s) => s.only ?? nameOf(s.at); // a map may have one pattern and no heads
 
 // What is pointed at, or else chosen.
@@ -21,11 +24,12 @@ function shownPlace(s) {
 // How many tokens a row can look at; without a mask the future too.
 const seenOf = (s, row) => (s.open ? s.shape[2] : row + 1);
 
-// A pattern, in bytes, by row and column; head null is the rollout to that layer.
-function patternOf(s, layer, head, hidden = s.hide_first) {
+// A pattern, in bytes, by row and column; head null is the rollout to that layer. `of` is
+// "other_weights" for those of the text to compare with.
+function patternOf(s, layer, head, hidden = s.hide_first, of = "weights") {
   const [, heads, T] = s.shape;
   if (s.exactly) return (row, column) => s.weights[(head * T + row) * T + column];
-  const bytes = bytesOf(s[(head === null ? "rollout" : "weights") + (hidden ? "_hidden" : "")]);
+  const bytes = bytesOf(s[(head === null ? "rollout" : of) + (hidden ? "_hidden" : "")]);
   const first = layer - s.held[0];
   const start = ((head === null ? first : first * heads + head) * T * (T + 1)) / 2;
   return (row, column) => bytes[start + (row * (row + 1)) / 2 + column];

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.interpret import (
+    Means,
     ablated,
     attention_patterns,
     attention_rollout,
@@ -133,10 +134,12 @@ class Reading:
         hidden = [hide_first_token(layer)[0] for layer in self.patterns]  # one copy at a time
         return torch.stack([thumbnails(self.patterns), torch.stack([*map(thumbnails, hidden)])])
 
-    def scores(self, random_text: bool = False) -> dict[str, Tensor]:
-        """Score every head by each detector, on this text or on random tokens said twice."""
-        if not random_text:
-            return head_scores(self.patterns, torch.tensor(self.ids))
+    def scores(self) -> dict[str, Tensor]:
+        """Score every head by each detector, on this text."""
+        return head_scores(self.patterns, torch.tensor(self.ids))
+
+    def random_scores(self) -> dict[str, Tensor]:
+        """Score every head by each detector, on random tokens said twice."""
         self.check_unchanged()
         config, generator = self.model.config, torch.Generator().manual_seed(0)
         length = min(PROBE, config.block_size // 2)
@@ -150,10 +153,15 @@ class Reading:
         logits = logit_lens(self.model, self.stream[-1] if stream is None else stream)
         return token_surprisal(logits, self.idx[0]).tolist()
 
-    def stream_without(self, heads: Iterable[tuple[int, int]]) -> Tensor:
-        """Return the final residual stream (T, C) of the model without these heads."""
+    def stream_without(
+        self, heads: Iterable[tuple[int, int]], means: Means | None = None
+    ) -> Tensor:
+        """Return the final residual stream (T, C) of the model without these heads.
+
+        Each hands on 0 instead, or its mean.
+        """
         self.check_unchanged()
-        with ablated(self.model, heads):
+        with ablated(self.model, heads, means):
             return residual_stream(self.model, self.idx)[-1, 0]
 
     def lens(self, row: int, top: int = 4) -> list[dict]:

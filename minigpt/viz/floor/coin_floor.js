@@ -38,7 +38,7 @@ function makeSlider(ui, side, load, adjective) {
   return part(element, [(s) => [s[load]], (s) => {
     const p = s[load][side];
     range.value = p;
-    shown.textContent = `${fixed(100 * p, 1)} %`;
+    shown.textContent = percent(p, 1);
     range.setAttribute("aria-valuetext", shown.textContent);
   }]);
 }

@@ -22,9 +22,13 @@ const PIXELS = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-const percent = (share) => `${share > 0 && share < 0.005 ? "<1" : Math.round(100 * share)} %`;
 // A number with so many digits; what they round to 0 has no sign: no "-0.00".
 const fixed = (x, digits = 2) => x.toFixed(digits).replace(/^-(?=[0.]*$)/, "");
+// A share in percent; what would be written as 0 and is more is "<1 %", or "<0.1 %".
+const percent = (share, digits = 0) => {
+  const least = 10 ** -digits; // per cent
+  return share > 0 && 100 * share < least / 2 ? `<${least} %` : `${fixed(100 * share, digits)} %`;
+};
 const signed = (x, digits = 2) => {
   const size = fixed(Math.abs(x), digits);
   return `${Number(size) ? (x < 0 ? "−" : "+") : ""}${size}`;

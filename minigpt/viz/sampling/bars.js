@@ -20,7 +20,7 @@ function makeBar(place) {
       before.style.width = `${Math.min(100, (100 * was) / next.end)}%`;
       after.style.width = `${Math.min(100, (100 * is) / next.end)}%`;
       bar.classList.toggle("sx-beyond", Math.max(was, is) > next.end);
-      number.textContent = away ? `cut (${share(was)})` : share(is);
+      number.textContent = away ? `cut (${percent(was, 1)})` : percent(is, 1);
       showCut(element, cutsAt(place, next));
     }],
     [({ over }) => [over === place], ({ over }) => {
@@ -91,7 +91,7 @@ function makeRest(labels) {
   const element = make("div", "sx-rest xp-soft");
   return part(element, [({ next }) => [next], ({ next: { V, together } }) => {
     const more = Math.max(0, V - labels.length);
-    const left = share(Math.max(0, 1 - together[V - more - 1]));
+    const left = percent(Math.max(0, 1 - together[V - more - 1]), 1);
     element.textContent = more
       ? `and ${count(more)} more tokens with ${left} together before the filters` : "";
   }]);
@@ -110,7 +110,7 @@ function makeTokenTable(labels) {
       places.map((place) => [
         (cell) => token(cell, nameAt(place)),
         order[place], fixed(floats[order[place]]),
-        share(probabilities[place], 2), share(drawn(place), 2), place < kept ? "yes" : "no",
+        percent(probabilities[place], 2), percent(drawn(place), 2), place < kept ? "yes" : "no",
       ]),
     );
   }]);

@@ -45,7 +45,7 @@ function makeCuts() {
       showTopK(paths.k, kText, next);
       showTopP(paths.p, pText, next);
       svg.setAttribute("aria-label", "Probability of the likeliest tokens together; "
-        + `${count(next.kept)} kept with ${share(next.mass)}`);
+        + `${count(next.kept)} kept with ${percent(next.mass, 1)}`);
     }],
     [({ next, over }) => [next, over], (state) => showDot(dot, state)]);
 }

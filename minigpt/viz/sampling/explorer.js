@@ -21,7 +21,7 @@ function factsOf({ kept, V, mass, before, after }) {
   const equal = (nats) => fixed(Math.exp(nats), 1);
   return [
     ["kept", `${count(kept)} of ${count(V)} tokens`],
-    ["their probability", share(mass)],
+    ["their probability", percent(mass, 1)],
     ["entropy", `${fixed(after)} nats; ${fixed(before)} before the filters`],
     ["as many as", `${equal(after)} equally likely tokens; ${equal(before)} before`],
   ];
@@ -51,8 +51,8 @@ const makeSpeech = (ui) => part(null,
   }],
   [(s) => [s.over], ({ over, next }) => {
     if (over === null) return;
-    const before = share(next.probabilities[over]);
-    const state = over < next.kept ? `drawn with ${share(next.drawn(over))}` : "cut";
+    const before = percent(next.probabilities[over], 1);
+    const state = over < next.kept ? `drawn with ${percent(next.drawn(over), 1)}` : "cut";
     ui.say(`${next.nameAt(over)}, rank ${over + 1}: ${before} before the filters, ${state}.`);
   }]);
 

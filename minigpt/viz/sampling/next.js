@@ -2,10 +2,6 @@
 // a rank counted from 0.
 
 const count = (n) => n.toLocaleString("en");
-const share = (x, digits = 1) => {
-  const least = 10 ** -digits; // per cent
-  return x > 0 && 100 * x < least / 2 ? `<${least} %` : `${fixed(100 * x, digits)} %`;
-};
 
 // How probable the likeliest are together, up to each place.
 function together(probabilities) {

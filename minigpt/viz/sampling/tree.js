@@ -57,7 +57,7 @@ function makeChip({ nodes, go }, line, index, level) {
   if (index === 0) chip.append("prompt");
   else {
     token(chip, label).removeAttribute("title");
-    chip.title = `${how}; the model gave it ${share(likely)}`;
+    chip.title = `${how}; the model gave it ${percent(likely, 1)}`;
   }
   chip.addEventListener("click", () => go(index));
   return chip;

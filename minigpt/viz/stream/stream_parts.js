@@ -23,6 +23,7 @@ function makePrompt(ui) {
     ui.kernel.ask("prompt", { prompt: text.value }, () => {}, 0);
   });
   for (const control of [text, read]) ui.needsKernel(control);
+  ui.failAt(element, "prompt");
   return part(element, [({ prompt }) => [prompt], ({ prompt }) => { text.value = prompt; }]);
 }
 
@@ -31,12 +32,11 @@ function makeButtons(ui, can) {
   const named = (name) => ui.state.parts.flatMap((part, i) => (part.startsWith(name) ? [i] : []));
   const choices = [["All on", []], ["Attention off", named("attn")], ["MLPs off", named("mlp")]]
     .map(([name, off]) => [button(element, name, () => can.go(off)), off]);
+  ui.failAt(element, "run");
   return part(element, [always, () => {
     for (const [node, off] of choices) node.disabled = !can.ready(off);
   }]);
 }
-
-const inPercent = (share) => `${fixed(100 * share, 1)} %`;
 
 // The result in one line, where the switches are.
 function makeSentence(ui) {
@@ -52,11 +52,11 @@ function makeSentence(ui) {
     }
     element.append(without ? `Without ${without}: ` : "All parts on: ");
     token(element, result.labels[0]);
-    element.append(` ${inPercent(result.shares[0])}, stream ${fixed(result.lengths.at(-1), 1)} long.`);
+    element.append(` ${percent(result.shares[0], 1)}, stream ${fixed(result.lengths.at(-1), 1)} long.`);
     if (without) {
       element.append(" With all: ");
       token(element, before.labels[0]);
-      element.append(` ${inPercent(before.shares[0])}, ${fixed(before.lengths.at(-1), 1)} long.`);
+      element.append(` ${percent(before.shares[0], 1)}, ${fixed(before.lengths.at(-1), 1)} long.`);
     }
     ui.say(element.textContent);
   }]);
@@ -104,7 +104,7 @@ function makeNext() {
       token(box, name);
       make("span", "sp-write", make("span", "sp-track", box))
         .style.width = `${100 * result.shares[i]}%`;
-      make("span", "sp-number", box, inPercent(result.shares[i]));
+      make("span", "sp-number", box, percent(result.shares[i], 1));
     });
   }]);
 }

@@ -198,9 +198,9 @@ def test_scores_of_random_tokens_do_not_depend_on_the_text(model, tokenizer):
     found = []
     for text in (TEXT, "a kite"):
         explorer = AttentionExplorer(model, tokenizer, text)
-        explorer.answer_scores(random_text=True)
+        explorer.answer_scores(on="random")
         found.append(explorer.scores)
-        assert explorer.random_text
+        assert explorer.scored_on == "random"
         assert None not in explorer.scores["induction"]
     assert found[0] == found[1]
 
@@ -376,7 +376,7 @@ def test_a_picture_and_a_page_are_written(explorer, tmp_path):
 
 def test_the_script_is_small_and_loads_nothing_and_writes_no_html():
     script = AttentionExplorer._esm
-    assert len(script.encode()) < 44_000
+    assert len(script.encode()) < 48_000
     for forbidden in ("http:", "https:", "import ", "innerHTML", "outerHTML", "eval("):
         assert forbidden not in script
     assert "http" not in AttentionExplorer._css
@@ -483,7 +483,7 @@ def test_hover_shows_and_leaving_returns_and_a_click_locks(shown, page, expect):
 
 def test_a_head_is_previewed_by_the_pointer_and_chosen_by_a_click(shown, page, expect, explorer):
     heads = shown.locator(".ae-head")
-    assert heads.count() == 6
+    expect(heads).to_have_count(6)
     heads.nth(3).hover()
     says(shown, expect, "Layer 1, head 1.")
     expect(heads.nth(0)).to_have_attribute("aria-checked", "true")
@@ -500,7 +500,7 @@ def test_the_keyboard_alone_chooses_moves_locks_and_takes_out(shown, page, expec
     page.keyboard.press("ArrowDown")
     expect(heads.nth(3)).to_be_focused()
     says(shown, expect, "Layer 1, head 1.")
-    assert shown.locator(".ae-head[tabindex='0']").count() == 1
+    expect(shown.locator(".ae-head[tabindex='0']")).to_have_count(1)
     expect(shown.locator(".ae-tools button").first).to_be_enabled()
     page.keyboard.press("x")
     expect(heads.nth(3)).to_have_attribute("aria-label", re.compile("taken out"))
@@ -540,7 +540,7 @@ def test_taking_heads_out_tells_the_loss_and_the_next_token(shown, explorer, exp
     expect(shown.locator(".ae-token[data-kind='up']")).not_to_have_count(0)
     shown.get_by_text("All heads back").click()
     expect(panel).to_contain_text("All heads are in place")
-    assert shown.locator(".ae-out").count() == 0
+    expect(shown.locator(".ae-out")).to_have_count(0)
 
 
 # What belongs to each part, and is not there without it.
@@ -565,7 +565,7 @@ def test_one_part_alone_is_there_and_no_other(page, model, tokenizer, tmp_path, 
     says(shown, expect, "Layer 0, head 0.")
     found = [name for name, what in OF_A_PART.items() if shown.locator(what).count()]
     assert found == [part]
-    assert shown.locator(".ae-panel").count() == (part in ("take out", "lens"))
+    expect(shown.locator(".ae-panel")).to_have_count(int(part in ("take out", "lens")))
     shown.locator(".ae-token").nth(2).click()
     says(shown, expect, "Token 2, ")
 
@@ -581,7 +581,7 @@ def test_what_a_lesson_has_explained_is_enough_to_take_a_head_out(played, model,
     words = shown.inner_text().lower()
     for unexplained in ("lens", "rollout", "induction", "duplicate", "surprise"):
         assert unexplained not in words
-    assert shown.locator(".ae-badge:not(:empty)").count() == 0
+    expect(shown.locator(".ae-badge:not(:empty)")).to_have_count(0)
 
 
 def test_what_comes_of_taking_a_head_out_stands_beside_the_button(shown, explorer, expect):
@@ -696,7 +696,7 @@ def test_nothing_is_told_of_another_model_than_was_read(tokenizer, what):
     with pytest.raises(ValueError, match="transformer.h.2.mlp is another one now"):
         {
             "ablate": lambda: explorer.ablate([(0, 0)]),
-            "scores": lambda: explorer.answer_scores(random_text=True),
+            "scores": lambda: explorer.answer_scores(on="random"),
             "patterns": explorer.picture,
         }[what]()
     explorer.read(TEXT)  # as it is now
@@ -710,7 +710,7 @@ def test_a_new_text_is_read_as_it_is_typed(shown, explorer, expect):
     prompt.fill("the kite rose")
     expect(shown.locator(".ae-token").last).not_to_have_text(".")
     assert explorer.text == "the kite rose"
-    assert shown.locator(".ae-token").count() == explorer.shape[2]
+    expect(shown.locator(".ae-token")).to_have_count(explorer.shape[2])
     shown.locator(".ae-token").last.focus()
     shown.page.keyboard.press("ArrowLeft")  # one token, however often another text was read
     says(shown, expect, f"Token {explorer.shape[2] - 2}, ")
@@ -853,7 +853,7 @@ def test_a_hostile_text_is_text(played, page, model, tokenizer, expect):
     shown = played(explorer)
     assert "".join(shown.locator(".ae-token").all_text_contents()) == "".join(explorer.tokens)
     assert "<script>alert(1)</script>" in "".join(explorer.tokens)
-    assert page.locator("main script, main b").count() == 0
+    expect(page.locator("main script, main b")).to_have_count(0)
     expect(shown.locator("textarea")).to_have_value(HOSTILE)
     shown.get_by_label("show as table").check()
     shown.locator(".ae-token").first.click()
@@ -889,7 +889,7 @@ def test_without_python_it_plays_on_and_says_what_it_cannot(page, explorer, tmp_
     shown.locator(".ae-head").nth(4).click()
     page.keyboard.press("x")  # does nothing, and breaks nothing
     says(shown, expect, "Layer 2, head 0.")
-    assert shown.locator(".ae-out").count() == 2  # in the grid and in the list
+    expect(shown.locator(".ae-out")).to_have_count(2)  # in the grid and in the list
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -101,7 +101,7 @@ def test_the_keyboard_alone_and_letters_stay_inside(page, shown):
     page.keyboard.type("abj")
     page.keyboard.press("ArrowDown")
     says(shown, "Token 2, ")
-    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
     assert page.locator(".jp-Notebook .jp-InputArea-editor").last.inner_text().strip() == "1 + 1"
 
 

@@ -10,6 +10,7 @@ from minigpt.verification import verify
 from minigpt.viz import (
     AttentionExplorer,
     CoinFloor,
+    PatchMap,
     PatternMap,
     SamplingExplorer,
     ScoreMap,
@@ -22,6 +23,7 @@ from minigpt.viz import (
 from minigpt.viz.training.monitor import TrainingMonitor
 
 TEXT = "the red kite fell. the red kite rose."
+OTHER = "the red kite fel.. the red kite rose."  # of as many tokens
 # What outlives the nodes of a view, counted by what it is: begun adds one, ended takes it away.
 COUNTING = """
 window.left = new Map();
@@ -92,8 +94,10 @@ def explorer(name, model, tokenizer):
     pattern = torch.full((5, 5), 0.2).tril()
     return {
         "attention": lambda: AttentionExplorer(model, tokenizer, TEXT),
+        "compared": lambda: AttentionExplorer(model, tokenizer, TEXT, compare=OTHER),
         "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
+        "patches": lambda: PatchMap(model, tokenizer, TEXT, OTHER, answers=("t", "r")),
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "sizes": lambda: SizeExplorer(),
@@ -122,7 +126,7 @@ def open_view(page, widget, path):
 
 
 NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "stream", "tokenizer"]
-NAMES += ["training", "verify", "window"]
+NAMES += ["training", "verify", "window", "compared", "patches"]
 
 
 @pytest.mark.parametrize("name", NAMES)

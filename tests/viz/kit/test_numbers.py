@@ -30,6 +30,11 @@ def test_only_the_kit_rounds_so_that_no_script_writes_minus_zero():
         ("signed(0.0004, 3)", "0.000"),
         ("signed(-0.3, 1)", "−0.3"),
         ("signed(2)", "+2.00"),
+        ("percent(0)", "0 %"),
+        ("percent(0.004)", "<1 %"),
+        ("percent(0.006)", "1 %"),
+        ("percent(0.0004, 1)", "<0.1 %"),
+        ("percent(0.0006, 1)", "0.1 %"),
     ],
 )
 def test_the_kit_writes_numbers(page, call, written):

@@ -15,11 +15,13 @@ CELLS = (
     "viz.SizeExplorer(model.config)",
     "viz.VerifyStrip(verify(model, model))",
     "viz.StreamParts(model, tokenizer, prompt)",
+    "patches = viz.PatchMap(model, tokenizer, prompt + ' Max. Max', prompt + ' Leo. Leo',\n"
+    "    answers=(' was', '.'))\npatches",
 )
-ROOTS = (".sw", ".cf", ".sz", ".vs", ".sp")
+ROOTS = (".sw", ".cf", ".sz", ".vs", ".sp", ".pm")
 
 
-def test_each_plays_in_jupyterlab_in_both_themes(page, lab, request):
+def test_each_plays_in_jupyterlab_in_both_themes_and_is_there_when_reopened(page, lab, request):
     expect.set_options(timeout=30_000)  # milliseconds: the machine may be busy
     name = request.node.name
     lab.write(name, *CELLS)
@@ -44,9 +46,32 @@ def test_each_plays_in_jupyterlab_in_both_themes(page, lab, request):
         page.locator(".sp").get_by_label(part).click()
     expect(said).to_contain_text("Without attn 0, mlp 2: ")
     expect(said).to_contain_text("long. With all:")
-    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    page.locator(".pm-cell").first.focus()
+    page.keyboard.type("abj")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".pm-said")).to_contain_text("residual stream after block 0")
+    page.locator(".pm-cell").last.click()
+    expect(page.locator(".pm-said")).to_contain_text("moved +100 % of the way")
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
 
     for theme in ("Dark", "Light"):
         lab.set_theme(page, theme)
         for selector in ROOTS:
             expect(page.locator(selector)).to_have_attribute("data-theme", theme.lower())
+
+    lab.save(page, name)
+    # Elsewhere a kernel knows nothing of them: what is shown was saved.
+    again = f"{name}_again"
+    lab.folder.joinpath(f"{again}.ipynb").write_bytes(
+        lab.folder.joinpath(f"{name}.ipynb").read_bytes()
+    )
+    lab.open(page, again)
+    for selector in ROOTS:
+        expect(page.locator(selector)).to_have_count(1)
+    expect(page.locator(".sw .sw-warning")).to_contain_text("last window that fits")
+    expect(page.locator(".cf-verdict")).to_contain_text("loss 1.204 = floor 0.693 + gap 0.511")
+    expect(page.locator(".sz-sum")).to_contain_text("1,557,611,200 parameters")
+    expect(page.locator(".vs-details h4")).to_have_text("logits")
+    expect(said).to_contain_text("Without attn 0, mlp 2: ")
+    expect(page.locator(".sp .xp-alone")).to_contain_text("No kernel answers")
+    expect(page.locator(".pm-said")).to_contain_text("moved +100 % of the way")

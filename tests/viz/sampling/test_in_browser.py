@@ -11,6 +11,7 @@ expect = playwright.expect
 from minigpt.pretrained import from_pretrained  # noqa: E402
 from minigpt.sampling import generate, next_token_distribution  # noqa: E402
 from minigpt.viz import SamplingExplorer  # noqa: E402
+from tests.browser.explorers import hears  # noqa: E402
 
 PROMPT = "<|endoftext|>Before breakfast was invented there was a"
 HOSTILE = (
@@ -66,11 +67,8 @@ def test_all_three_filters_act_together_as_in_python(page, played, explorer):
     expect(root.locator(".sx-chip")).to_have_count(2)
     assert explorer.temperature == pytest.approx(1.3)
     assert (explorer.top_k, explorer.top_p) == (33, 0.8)
-    page.wait_for_timeout(100)
-    tokens, share = kept(root)
-    expected_tokens, expected_share = kept_by_python(explorer)
-    assert tokens == expected_tokens
-    assert share == pytest.approx(expected_share, abs=0.0006)
+    tokens, share = kept_by_python(explorer)
+    hears(page, lambda: kept(root), (tokens, pytest.approx(share, abs=0.0006)))
 
 
 def test_the_cuts_are_lines_with_words(storyteller, played):
@@ -164,7 +162,7 @@ def test_sample_pick_branch_and_undo_by_mouse(page, played, explorer):
     expect(root.locator(".sx-chip").nth(2)).to_have_attribute("aria-selected", "true")
     undo.click()
     expect(root.locator(".sx-chip").nth(5)).to_have_attribute("aria-selected", "true")
-    assert tokens_tried(root) == drawn
+    hears(root.page, lambda: tokens_tried(root), drawn)
     undo.click()
     expect(root.locator(".sx-chip")).to_have_count(1)
     expect(undo).to_have_attribute("title", "Nothing to take back")
@@ -244,7 +242,7 @@ def test_a_hostile_text_is_text(page, storyteller, played):
     root = played(explorer)
     expect(root.locator(".sx-text")).to_contain_text("characters before)")
     expect(root.locator(".sx-chosen")).to_contain_text("<b>🙂")
-    assert page.locator("img, b, script:not([type])").count() == 0
+    expect(page.locator("img, b, script:not([type])")).to_have_count(0)
     root.get_by_role("button", name="Step").click()
     expect(root.get_by_role("button", name="Undo")).to_have_attribute("title", "Take back: sample")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -326,7 +324,7 @@ def test_in_jupyterlab_it_plays_keeps_its_keys_and_is_there_when_reopened(page, 
         page.keyboard.type("abj")
         page.keyboard.press("ArrowDown")
     page.wait_for_timeout(300)
-    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
 
     light = root.evaluate("node => getComputedStyle(node).backgroundColor")
     # JupyterLab has its own idea of how a list of facts stands in an output.
@@ -406,7 +404,7 @@ def test_bars_stand_on_one_axis_whatever_the_temperature(explorer, played):
         expect(root.locator(".sx-ticks span").last).to_have_text(f"{100 * end:g} %")
     assert widths[3] < 0.7 * widths[1.2]
     root.get_by_role("spinbutton", name="Temperature").fill("0")
-    assert root.locator(".sx-beyond").count() == (end < 1)
+    expect(root.locator(".sx-beyond")).to_have_count(int(end < 1))
 
 
 def test_words_at_a_cut_lie_on_no_bar_and_those_of_the_chart_on_no_curve(explorer, played):
@@ -446,7 +444,7 @@ def test_seeds_are_compared_side_by_side_and_one_is_taken(explorer, played, page
     page.keyboard.press("Enter")
     rows = root.locator(".sx-seeds tbody tr")
     expect(rows).to_have_count(5)
-    assert tokens_tried(root) == []  # nothing is chosen yet
+    hears(root.page, lambda: tokens_tried(root), [])  # nothing is chosen yet
     model, tokenizer = explorer._texts.model, explorer._texts.tokenizer
     prompt = torch.tensor([tokenizer.encode(PROMPT, {"<|endoftext|>"})])
     for i, seed in enumerate(range(1, 6)):

@@ -12,6 +12,7 @@ from minigpt.pretrained import from_pretrained
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import StreamParts
 from minigpt.viz.stream.ablation import run_without, writers_of
+from tests.browser.explorers import hears
 
 TEXT = "the red kite fell. the red kite rose."
 PROMPT = "<|endoftext|>Once upon a time there was a"
@@ -223,8 +224,7 @@ def test_parts_are_switched_off_and_on_by_mouse(page, played, widget, expect):
     for part, off in (("mlp 0", [2]), ("attn 1", [2, 3]), ("mlp 0", [3])):
         root.get_by_label(part).click()
         shows(root, expect, widget, off)
-        page.wait_for_timeout(400)
-        assert widget.off == off
+        hears(page, lambda: widget.off, off)
     expect(root.locator(".sp-said")).to_contain_text("Without attn 1")
     expect(root.locator(".sp-said")).to_contain_text("With all:")
     for name, off in (("Attention off", [1, 3]), ("MLPs off", [2, 4]), ("All on", [])):
@@ -245,8 +245,7 @@ def test_the_keyboard_alone_switches_and_reads(page, played, widget, expect):
     page.keyboard.press("Space")  # the first switch
     page.keyboard.press("Tab")
     page.keyboard.press("Space")  # and the second
-    page.wait_for_timeout(400)
-    assert (widget.prompt, widget.off) == ("the red", [0, 1])
+    hears(page, lambda: (widget.prompt, widget.off), ("the red", [0, 1]))
     shows(root, expect, widget, [0, 1])
 
 
@@ -268,6 +267,7 @@ def test_a_prompt_that_is_refused_changes_nothing_and_says_why(page, played, wid
     root.get_by_role("textbox").fill("x" * 40)
     root.get_by_role("button", name="Read").click()
     expect(root.get_by_role("alert")).to_contain_text("40 tokens")
+    expect(root.locator("form").get_by_role("alert")).to_have_count(1)  # beside the field
     shows(root, expect, widget, [])
     assert widget.prompt == "the red kite"
 

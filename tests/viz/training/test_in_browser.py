@@ -165,7 +165,7 @@ def test_before_the_first_step_it_waits(opened):
 
 def test_hostile_samples_and_names_are_text(opened, page):
     root = opened(watched(50, told=HOSTILE + "x" * 10_000, levels=[(HOSTILE, 0.5)]))
-    assert root.locator("script, img").count() == 0
+    expect(root.locator("script, img")).to_have_count(0)
     assert page.evaluate("window.bad") is None
     expect(root.locator(".tm-sample bdi")).to_contain_text("\\u202eabc\\x00")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -10,6 +10,7 @@ from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.verification import Report, verify
 from minigpt.viz import VerifyStrip
+from tests.browser.explorers import hears
 
 KINDS = {"=": "same", "≠": "differs", "·": "not run"}
 
@@ -163,8 +164,7 @@ def test_a_click_tells_a_squares_difference_and_the_cause(page, played, reports,
     expect(details).to_contain_text(f"{reports['<i>norm</i>'].table[13].difference:.1e}")
     squares.nth(35).click()
     expect(details).to_contain_text("It comes after transformer.h.1.ln_1")
-    page.wait_for_timeout(300)
-    assert (widget.which, widget.place) == (1, 35)
+    hears(page, lambda: (widget.which, widget.place), (1, 35))
     root.get_by_label("model").select_option("fewer")
     squares.nth(25).click()
     expect(details).to_contain_text("did not run this module")

@@ -8,6 +8,7 @@ from minigpt.data import get_batch
 from minigpt.tokenizer import Tokenizer
 from minigpt.viz import StreamWindow
 from minigpt.viz.windows.stream_window import MOST_TOKENS
+from tests.browser.explorers import hears
 
 WORDS = ["a", "fox", "saw", "a", "red", "kite", ".", "a", "fox", "lost", "a", "red", "hat", "."]
 VOCABULARY = list(dict.fromkeys(WORDS))
@@ -132,7 +133,7 @@ def shows(root, expect, start, T):
     expect(root.locator(".sw-where")).to_have_text(f"{start} of 0 to {len(IDS) - T - 1}")
     x, y = WORDS[start : start + T], WORDS[start + 1 : start + T + 1]
     questions = [[" ".join(x[: t + 1]), y[t]] for t in range(T)]
-    assert windows(root) == ([x, y[-1:]], [x, y], questions)
+    hears(root.page, lambda: windows(root), ([x, y[-1:]], [x, y], questions))
 
 
 def centre(root, place):
@@ -157,8 +158,7 @@ def test_the_window_is_dragged_by_the_place_where_it_was_taken(page, played, wid
     page.mouse.click(*centre(root, 1))
     shows(root, expect, 1, 4)
     expect(root.locator(".sw-warning")).not_to_contain_text("last window")
-    page.wait_for_timeout(300)
-    assert widget.start == 1
+    hears(page, lambda: widget.start, 1)
 
 
 def test_a_finger_drags_it_too(page, played, widget, expect):
@@ -190,8 +190,7 @@ def test_the_keyboard_alone_moves_and_stretches_it(page, played, widget, expect)
     shows(root, expect, 0, 13)
     page.keyboard.press("Tab")
     expect(root.get_by_role("spinbutton")).to_have_value("13")
-    page.wait_for_timeout(300)
-    assert (widget.start, widget.context_length) == (0, 13)
+    hears(page, lambda: (widget.start, widget.context_length), (0, 13))
 
 
 def test_the_last_start_that_fits_is_marked_and_moves_with_the_length(page, played, widget, expect):
