@@ -15,7 +15,8 @@ def with_room(model: GPT, block_size: int) -> GPT:
     """Return a copy of the model that can read block_size tokens; the original stays as it is.
 
     The new rows of the position table are copies of the last one, and mean nothing yet: they are
-    learned in fine-tuning. What fits into the old context comes out as before, bit for bit.
+    learned in fine-tuning. What fits into the old context comes out as before, bit for bit. All
+    of the copy's weights can learn, also where the original is frozen.
     Raises ValueError for a block_size below the model's own.
 
     >>> from minigpt.config import GPTConfig
@@ -30,4 +31,4 @@ def with_room(model: GPT, block_size: int) -> GPT:
     rows = model.transformer.wpe.weight.detach()
     rows = torch.cat([rows, rows[-1:].expand(block_size - old, -1)])
     grown.transformer.wpe = Embedding.from_pretrained(rows.clone(), freeze=False)
-    return grown
+    return grown.requires_grad_(True)

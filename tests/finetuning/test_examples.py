@@ -1,5 +1,6 @@
 """Examples become batches in which only the target counts."""
 
+import copy
 import math
 
 import pytest
@@ -100,8 +101,10 @@ def test_complete_gives_each_prompt_the_answer_that_it_gets_alone(storyteller):
 
 @torch.no_grad()
 def test_more_room_changes_nothing_within_the_old(storyteller):
-    model, _ = storyteller
+    model = copy.deepcopy(storyteller[0]).requires_grad_(False)
     grown = with_room(model, 145)
+    assert all(weight.requires_grad for weight in grown.parameters())
+    assert not any(weight.requires_grad for weight in model.parameters())
     idx = torch.randint(1000, (2, 128), generator=torch.Generator().manual_seed(0))
     assert torch.equal(grown(idx), model(idx))
     assert grown.num_parameters() - model.num_parameters() == 17 * 128

@@ -1,12 +1,21 @@
 """LoRA beside a model and merged into it are one; what is frozen keeps every bit."""
 
-import copy
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 import torch
 
-from minigpt.finetuning import Labelled, TaskData, add_lora, finetune, load_task, merge_lora
+from minigpt.finetuning import (
+    Example,
+    Labelled,
+    TaskData,
+    add_lora,
+    finetune,
+    load_task,
+    merge_lora,
+    with_room,
+)
 from minigpt.finetuning.classifier import HOW, classify, count_trainable, make_classifier
 from minigpt.finetuning.lora import EVERY_MATRIX
 from minigpt.finetuning.tasks import contradictions
@@ -167,9 +176,10 @@ def test_an_unknown_way_is_refused(small, tokenizer):
 
 def test_an_example_too_long_is_named_before_the_first_step(small, tokenizer, data):
     before = weights_of(small)
-    long = TaskData("long", tokenizer, data.train, [*data.val, copy.copy(data.val[0])])
-    cramped = make_classifier(small, tokenizer, "full").gpt
-    cramped.config = type(small.config)(tokenizer.vocab_size, 100, 2, 2, 16)
+    short = [Example("Leo", " lost the kite.")] * 500  # that one is hardly ever drawn among these
+    long = TaskData("long", tokenizer, [*short, data.train[0]], short[:2])
+    cramped = with_room(small, 160)
+    cramped.config = replace(small.config, block_size=100)
     with pytest.raises(ValueError, match="sees at most 100"):
         finetune(cramped, long, **QUICK)
     assert all(torch.equal(w, before[name]) for name, w in weights_of(small).items())
