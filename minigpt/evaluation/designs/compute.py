@@ -4,8 +4,8 @@ How it is counted: a multiplication and an addition are two FLOPs, so a weight o
 for each token that passes it. On the way back it costs 2 for what lies before it and, unless it is
 frozen, 2 for itself: 6 in all, or 4 (Kaplan et al. 2020, section 2.1, count the 6). Attention's
 scores and their mix cost 4 C for each pair of positions in a layer, 12 C with the way back; hidden
-pairs count too, and gradients that nobody asks for. The token table counts once, as the head. Looking a row up is free; so are sums,
-norms, activation functions and the optimizer.
+pairs count too, and gradients that nobody asks for. The token table counts once, as the head.
+Looking a row up is free; so are sums, norms, activation functions and the optimizer.
 """
 
 from __future__ import annotations
