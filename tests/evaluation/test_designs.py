@@ -202,7 +202,7 @@ def counted(loss_of):
 def test_the_cost_of_a_batch_is_what_pytorch_counts(name, frozen):
     x = torch.randint(18, (2, 12), generator=torch.Generator().manual_seed(1))
     y = torch.roll(x, -1, 1)
-    x[:, 5] = CUT
+    x[:, 3] = CUT
     design = made(name)
     if frozen:
         use_tables(design, GPT(CONFIG))
@@ -213,7 +213,9 @@ def test_the_cost_of_a_batch_is_what_pytorch_counts(name, frozen):
     ):  # nobody asks for its input's gradient; it is counted all the same
         expected += 2 * x.numel() * 4 * 16 * 16
     # The first state of an LSTM is empty; a masked model's head gives one id less than its table.
-    assert training_flops(design, x) == pytest.approx(expected, rel=0.06)
+    assert training_flops(design, x) == pytest.approx(
+        expected, rel=0.001 if "decoder" in name else 0.06
+    )
 
 
 class Rows:
