@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -17,11 +18,14 @@ from minigpt.evaluation.designs import (
     Decoder,
     EncoderDecoder,
     Masked,
+    nats_from,
+    tokens_back,
     train_at,
     training_flops,
     use_tables,
 )
 from minigpt.model import GPT
+from minigpt.stories import Stories
 
 CONFIG = GPTConfig(vocab_size=20, block_size=12, n_layer=2, n_head=2, n_embd=16)
 CUT = 19  # stands once in every row below
@@ -255,3 +259,23 @@ def test_too_few_flops_and_a_row_without_its_cut_are_refused():
         train_at(Decoder(CONFIG), Rows(), 10.0)
     with pytest.raises(ValueError, match="row 1 has no token 19"):
         made("encoder-decoder").nats(torch.tensor([[1, CUT], [1, 2]]), torch.tensor([[2, 3]] * 2))
+
+
+def test_how_far_back_a_word_stood_is_what_a_search_finds(batch):
+    x, y = batch
+    back = tokens_back(x, y)
+    for b in range(3):
+        for t in range(12):
+            places = [s for s in range(t + 1) if x[b, s] == y[b, t]]
+            assert back[b, t] == (t + 1 - places[-1] if places else 0)
+
+
+def test_the_floors_of_two_parts_add_up_and_are_those_of_the_choices():
+    for story in islice(Stories(seed=3), 20):
+        opening = math.log(4)
+        assert nats_from(story, story[:4]) == pytest.approx(-Stories.log_prob(story) - opening)
+        last = nats_from(story, "And w")  # the quiz's own choice is made before its words
+        assert last == 0.0
+        assert 0 < nats_from(story, "One ") < nats_from(story, "who lived")
+    with pytest.raises(ValueError, match="cannot tell"):
+        nats_from("Once upon a time there was a war.", "Once")
