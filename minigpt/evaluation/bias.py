@@ -8,7 +8,7 @@ tested before it is trusted. Pairs that differ in one word only: Rudinger et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,6 +116,25 @@ def telling_of(prompt: str) -> Telling:
             )
         telling = telling.take(ways[0])
     return telling
+
+
+def beginnings(slot: str, stories: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    """Return each story up to a choice, as name2, without the space, and what was chosen before.
+
+    >>> from minigpt.stories import Stories
+    >>> [(prompt, chosen)] = beginnings("home", [next(Stories(seed=17))])
+    >>> prompt[-20:], chosen["name1"]
+    ('named Max, who lived', 'Max')
+    """
+    found = []
+    for story in stories:
+        telling = START
+        while telling.slot != slot:
+            rest = story[len(telling.text) :]
+            taken = next(o for o in telling.options() if rest.startswith(first_words(o)))
+            telling = telling.take(taken)
+        found.append((telling.text.rstrip(), telling.chosen))
+    return found
 
 
 def exact_shares(prompts: Sequence[str], words: Sequence[str]) -> Tensor:

@@ -6,9 +6,9 @@ from itertools import islice
 import pytest
 import torch
 
-from minigpt.evaluation.bias import bias, exact_shares, shares, telling_of
+from minigpt.evaluation.bias import beginnings, bias, exact_shares, shares, telling_of
 from minigpt.pretrained import from_pretrained
-from minigpt.stories import BOYS, GIRLS, GRAMMAR, START, Stories, first_words
+from minigpt.stories import BOYS, GIRLS, GRAMMAR, Stories, first_words
 
 OPENINGS = [f"{opening} {{}} fox named" for opening in GRAMMAR["opening"]]
 
@@ -46,17 +46,8 @@ class TheGrammar:
 
 def friends(names, seed=5, count=200):
     """Beginnings of true stories up to the friend's name, the hero's being one of the names."""
-    prompts = []
-    for story in islice(Stories(seed), count):
-        telling = START
-        while telling.slot != "name2":
-            rest = story[len(telling.text) :]
-            telling = telling.take(
-                next(o for o in telling.options() if rest.startswith(first_words(o)))
-            )
-        if telling.chosen["name1"] in names:
-            prompts.append(telling.text.rstrip())
-    return prompts
+    told = beginnings("name2", islice(Stories(seed), count))
+    return [prompt for prompt, chosen in told if chosen["name1"] in names]
 
 
 def test_the_exact_shares_are_those_of_the_teller():
