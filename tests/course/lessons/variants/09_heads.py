@@ -339,6 +339,3 @@ VARIANTS = {
     "direct_attribution": [attribution_by_norm, attribution_by_gradient, attribution_one_by_one],
     "lens_rank": [rank_by_the_package, rank_by_sorting_twice, rank_one_by_one],
 }
-
-# Mutants of the solutions that no case can tell from them, and why.
-SURVIVORS = {}
