@@ -472,7 +472,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Your own GPT
 #
-# Lessons 01 to 08 have exercises. A check tells you whether yours is right, and if not, why. What
+# Lessons 01 to 10 have exercises. A check tells you whether yours is right, and if not, why. What
 # passes is kept in a folder `mygpt/`, and becomes your own GPT. Here is how far you are; the button
 # looks again.
 

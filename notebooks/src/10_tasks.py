@@ -391,7 +391,7 @@ for name, form in forms.items():
 # OpenAI's `gpt2` goes on from them, if it is on this machine; lesson 08 says how to get it.
 
 # %% tags=["nbval-ignore-output"]
-from minigpt.commands.verify import find_file
+from minigpt.pretrained import find_file
 
 try:
     real, words = from_pretrained(find_file("gpt2"), verbose=False)
@@ -654,7 +654,7 @@ for name, examples in asked.items():
 viz.table(rows, ["", "to the letter", "BLEU"])
 
 # %% [markdown]
-# Most of both. So it has learned words, and how to put them together. **BLEU** (Papineni et al.
+# Most of both. So it learned the parts, and how to put them together. **BLEU** (Papineni et al.
 # 2002) counts which pieces of one to four words, here characters, are in the right answer too; 100
 # is perfect.
 
@@ -814,7 +814,8 @@ viz.table([[learning[how], f"{scores[how]} of 500"] for how in ways], ["learn", 
 
 # %% [markdown]
 # And the promise of LoRA: the matrices that stood there have not moved by a bit, and what was
-# learned can be added to them. **Predict:** does the merged model give the same scores?
+# learned can be added to them.
+# **Predict:** does the merged model give the same scores?
 
 # %%
 from minigpt.finetuning import merge_lora
@@ -877,8 +878,8 @@ rows = [[nats, nats / floor] for nats in costs.values()]
 viz.table(rows, ["nats a story", "× floor"], rows=list(costs))
 
 # %% [markdown]
-# Many times the floor: after a hundred steps of another task, hardly anything is left of a thousand
-# steps of stories. This is **catastrophic forgetting**. The loss never asked for stories any more.
+# Many times the floor: they have unlearned to tell stories in 50 to 150 steps of another task. This
+# is **catastrophic forgetting**. The loss never asked for stories any more.
 
 # %% [markdown]
 # The cure is old: **rehearsal**. Mix stories, as they are, into the examples. **Predict:** are the
@@ -902,8 +903,8 @@ rows = [[costs[name] / floor, f"{right} of {len(targets)}"] for name, right in e
 viz.table(rows, ["× floor", "summaries to the letter"], rows=list(exact))
 
 # %% [markdown]
-# It costs an eye on both columns: the stories are nearly back, and the summaries have become better
-# or worse by what you see. What is to be kept must stay in the data.
+# The stories are nearly back at the floor. Compare the summaries: the same 50 steps had as many of
+# them, and stories besides. What is to be kept must stay in the data.
 
 # %% [markdown]
 # ## BLEU and ROUGE mislead
@@ -1228,9 +1229,9 @@ rows.append(["two friends alike", str(judged.wrong["two alike"])])
 viz.table(rows, ["", "wrong"])
 
 # %% [markdown]
-# What is one token (names, colours, things) it copies almost without fail. What is several tokens
-# (*under the stairs*) it gets wrong far more often. And friends come out alike: what is taken, it
-# does not leave out, as lesson 07 saw. How many stories does that spoil?
+# Names, colours, things and pronouns it says again without a fault, habits too. Places and homes
+# are another matter. And friends come out alike: what is taken, it does not leave out, as lesson 07
+# saw. How many stories does that spoil?
 
 # %%
 from minigpt.evaluation import wilson
