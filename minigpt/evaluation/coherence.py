@@ -85,7 +85,12 @@ def read_first(reading: Reading, slot: str, story: str, at: int) -> str:
     options = GRAMMAR[kind_of(slot)]
     option = options[find_words(story, at, [first_words(option) for option in options])]
     for other, taken in reading.chosen.items():
-        if taken == option and kind_of(other) == kind_of(slot):  # two friends of one name
+        # Two foxes are no contradiction; two friends of one name are, or a place searched in vain.
+        if (
+            taken == option
+            and kind_of(other) == kind_of(slot)
+            and kind_of(slot) in ("name", "place")
+        ):
             reading.contradictions.append(Contradiction("two alike", option, option))
     reading.chosen[slot] = option
     return option

@@ -3,7 +3,7 @@
 Begin with `patterns.py`: who attends to whom, and what the model expects after each layer.
 `heads.py` knows heads by what they look at, `ablation.py` takes parts out, `attribution.py` says
 what each part adds to an answer. `recording.py` keeps what a run had where, `patching.py` puts it
-into another run. `induction.py` has a head be born.
+into another run. `induction.py` has a head be born; `recall.py` finds what a story says again.
 """
 
 from minigpt import lazy

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from minigpt.interpret.patterns import attention_patterns, logit_lens, residual_stream
 from minigpt.model import GPT, evaluating
 from minigpt.stories import FOR_A_GIRL, GIRLS, GRAMMAR, find_words, first_words
 from minigpt.tokenizer import Tokenizer
@@ -91,3 +92,43 @@ def recalled(model: GPT, stories: Sequence[tuple[Tensor, list[Recall]]]) -> dict
         kind: torch.tensor([sum(r) / len(r) if r else torch.nan for r in rows])
         for kind, rows in right.items()
     }
+
+
+def means_by_kind(values: Sequence[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of the tensors of each kind, given as (kind, tensor) pairs."""
+    kinds = sorted({kind for kind, _ in values})
+    return {
+        kind: torch.stack([v for other, v in values if other == kind]).mean(dim=0) for kind in kinds
+    }
+
+
+def answer_weights(model: GPT, stories: Sequence[tuple[Tensor, list[Recall]]]) -> dict[str, Tensor]:
+    """Return how much heads look at the answer when it is asked for: {kind: (n_layer, n_head)}.
+
+    It is the attention weight on all earlier tokens that are the answer, from the position after
+    which it comes; the mean over all recalls of a kind.
+    """
+    found = []
+    for ids, recalls_of in stories:
+        patterns = attention_patterns(model, ids[None])[:, 0]  # (n_layer, n_head, T, T)
+        for kind, at, answer in recalls_of:
+            seen = patterns[:, :, at, : at + 1] * (ids[: at + 1] == answer).to(patterns)
+            found.append((kind, seen.sum(dim=-1)))
+    return means_by_kind(found)
+
+
+@torch.no_grad()
+def recalled_half_way(
+    model: GPT, stories: Sequence[tuple[Tensor, list[Recall]]]
+) -> dict[str, Tensor]:
+    """Return the share of right answers through the logit lens: {kind: (n_layer + 1,)}.
+
+    Entry l reads the stream before block l; the last is the model's own.
+    """
+    found = []
+    for ids, recalls_of in stories:
+        at = [recall.position for recall in recalls_of]
+        best = logit_lens(model, residual_stream(model, ids[None])[:, 0, at]).argmax(dim=-1)
+        for recall, said in zip(recalls_of, best.T):
+            found.append((recall.kind, (said == recall.answer).float()))
+    return means_by_kind(found)

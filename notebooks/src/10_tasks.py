@@ -2,7 +2,8 @@
 # # 10 · Tasks
 #
 # **Afterwards you can** measure a language model so that the figure can be compared: perplexity,
-# last words, choices. You can tell learning in the context from recall, and read the paper's table.
+# last words, choices; fine-tune it for a task, and know what that costs; and read the paper's
+# table.
 #
 # **Takes** about 150 minutes. **Needs** the loss and its floor from lessons 02 and 06, heads that
 # copy from lesson 09.
@@ -56,7 +57,7 @@ viz.table(rows, ["per", "how many", "nats each", "perplexity"])
 
 # %% [markdown]
 # Per word: the same nats, shared among fewer. A perplexity without its unit says nothing. The
-# fewest possible are known here, so put the **floor** beside it.
+# fewest possible, on average, are known here, so put the **floor** beside it.
 
 # %%
 floor = -sum(map(Stories.log_prob, told)) / found.tokens
@@ -110,8 +111,9 @@ viz.table(
 )
 
 # %% [markdown]
-# Per token the small vocabulary looks better. Per byte of the same text it needs nearly three times
-# the bits: its tokens are smaller, so each is easier. **Bits per byte** compare tokenizers.
+# Per token the small vocabulary looks better: its tokens are smaller, so each is easier. But one
+# token back is now fewer letters: per byte of the same text it needs far more bits. **Bits per
+# byte** compare tokenizers.
 
 # %% [markdown]
 # ### Longer than the context
@@ -155,32 +157,42 @@ stream = data.val[:4000]
 strides = [32, 16, 8, 4]
 right = [evaluation.token_nats(reader, stream, s).mean().exp().item() for s in strides]
 assert right[0] > right[-1]  # more context
-rows = [[s, math.ceil(4000 / s), f"{p:.2f}"] for s, p in zip(strides, right)]
+rows = [[s, len(evaluation.windows(4000, 32, s)), f"{p:.2f}"] for s, p in zip(strides, right)]
 viz.table(rows, ["stride", "windows", "perplexity per token"])
 
 # %% [markdown]
-# The model is the same; with an overlap each token has more before it. Half a window does nearly
-# all of it, at twice the price. So a perplexity needs its stride and its context.
+# The model is the same; with half a window of overlap each token has more before it, at twice the
+# price. Beyond that nothing is gained here. So a perplexity needs its stride and its context.
 
 # %% [markdown]
-# Two mistakes. **Scored twice:** all of each overlapping window counts. **Mean of means:** each
-# window weighs the same, though the last is short.
+# A mistake, **scored twice**: all of each overlapping window counts.
 
 # %%
 ids = torch.as_tensor(stream.astype(np.int64))
-every, means = [], []
-for start in range(0, 3990, 16):
-    window = ids[start : start + 33]
-    nats = evaluation.token_nats(reader, window, 32)  # all of it, every time
-    every.append(nats)
-    means.append(nats.mean().item())
-wrong = [torch.cat(every).mean().exp().item(), math.exp(np.mean(means))]
-rows = [[right[1], *wrong]]
-viz.table([[f"{v:.2f}" for v in rows[0]]], ["each once", "scored twice", "mean of means"])
+every = [evaluation.token_nats(reader, ids[i : i + 33], 32) for i in range(0, 3990, 16)]
+twice = torch.cat(every).mean().exp().item()
+assert twice > right[1] + 0.05
+viz.table([[f"{right[1]:.2f}", f"{twice:.2f}"]], ["each once", "scored twice"])
 
 # %% [markdown]
-# Each token also counts where little stands before it: as bad as no overlap. Nothing crashed; each
-# figure looks like a perplexity.
+# Each token also counts where little stands before it: as bad as no overlap. Nothing crashed, and
+# the figure looks like a perplexity.
+
+# %% [markdown]
+# Another, the **mean of means**: texts of unequal length weigh alike. Take the 60 stories, and
+# their beginnings up to the first comma as texts of their own. **Predict:** which is larger, the
+# mean over tokens or over texts?
+
+# %%
+beginnings = [story.split(",")[0] + "," for story in told]
+each = evaluation.measure(model, tokenizer, told + beginnings).each  # nats, tokens of each text
+by_token, by_text = each[:, 0].sum() / each[:, 1].sum(), (each[:, 0] / each[:, 1]).mean()
+assert by_text > 1.15 * by_token
+viz.table([[math.exp(by_token), math.exp(by_text)]], ["weighed by tokens", "mean of means"])
+
+# %% [markdown]
+# A beginning has few tokens and many dice, and the mean of means counts it as much as a whole
+# story.
 
 # %% [markdown]
 # ### The last word
@@ -194,7 +206,7 @@ print(items[0].context[-60:], "→", items[0].answer)
 answers = evaluation.last_word(model, tokenizer, items)
 low, high = evaluation.wilson(int(answers.right.sum()), len(answers.right))
 assert answers.accuracy > 0.9
-print(f"right: {answers.accuracy:.0%} (95 %: {low:.0%} to {high:.0%})")
+viz.table([[f"{v:.0%}" for v in (answers.accuracy, low, high)]], ["right", "from", "to"])
 
 # %% [markdown]
 # All tokens of the word must be the likeliest in turn. **Wilson's interval** holds all shares that
@@ -215,7 +227,16 @@ print(f"{places[0].context[-50:]} ___ {places[0].candidates[places[0].right]}")
 print(f"{answers.accuracy:.0%} of {len(places)} right ({low:.0%} to {high:.0%}); chance: 8 %")
 
 # %% [markdown]
-# Far above chance, and far from perfect: a story names two places.
+# Far above chance. A story may name two places; is this better than a coin between them? 42 % to 75
+# % cannot say. What did it choose when it was wrong?
+
+# %%
+chosen = [row.argmax() for row in evaluation.candidate_scores(model, tokenizer, places)]
+wrong = [(i, c) for i, c in zip(places, chosen) if c != i.right]
+named = sum(item.candidates[c].strip() in item.context for item, c in wrong)
+viz.table(
+    [[len(wrong), named, len(wrong) - named]], ["wrong", "named in the story", "named nowhere"]
+)
 
 # %% [markdown]
 # A longer candidate has more tokens, so its log-probability is a longer sum. Many divide by the
@@ -225,9 +246,11 @@ print(f"{answers.accuracy:.0%} of {len(places)} right ({low:.0%} to {high:.0%});
 
 
 # %%
-def home_item(story):
+def home_item(story):  # no candidate is right: a die decides; a comma follows
     at = story.index(", who lived ") + len(", who lived")
-    return evaluation.Choice(story[:at], tuple(f" {home}" for home in GRAMMAR["home"]), 0, ",")
+    return evaluation.Choice(
+        story[:at], tuple(f" {home}" for home in GRAMMAR["home"]), 0, ","
+    )  # 0: none is right
 
 
 dice_items = [home_item(story) for story in told[:30]]
@@ -250,15 +273,15 @@ for ax, (how, counts) in zip(axes, picked.items()):
 plt.show()
 
 # %% [markdown]
-# Divided by bytes, the *longest* wins: equal nats over more bytes. Undivided, a hair's breadth
-# decides. Neither knows: the teller threw a die. Divide where length alone makes an answer
-# unlikely, and report both.
+# Divided by bytes, the *longest* wins: about equal nats over more bytes. Neither knows: the teller
+# threw a die. Divide when a right answer would lose for its length alone, not where the sums are
+# the probabilities you want; and report both.
 
 # %% [markdown]
 # ### Why the paper's figures differ from later ones
 #
 # Old data sets are cut up for models of words. GPT-2 had read English, so the paper undid it with
-# **de-tokenizers** (section 3.1). They were not published, but for LAMBADA's.
+# **de-tokenizers** (section 3.1). Only LAMBADA's was published.
 
 # %%
 from minigpt.evaluation import detokenizers
@@ -277,14 +300,14 @@ viz.table(rows, ["text", "words", "GPT-2's tokens"])
 rows = [
     ["WikiText-2", "29.41", "29.94 per token (transformers, issue 13761)"],
     ["WikiText-103", "37.50", "37.37 per word, the same test text (issue 13761)"],
-    ["LAMBADA, accuracy", "45.99", "32.56 whole word; 46.67 last token only (13761)"],
+    ["LAMBADA, accuracy", "45.99", "32.56 whole word (evaluation harness, issue 2159)"],
 ]
 viz.table(rows, ["data set", "the paper", "others"])
 
 # %% [markdown]
-# The WikiTexts share their test text; the unit explains the two figures. The 32.56 is the
-# evaluation harness's (its issue 2159). `minigpt evaluate gpt2 lambada` measures your copy, beside
-# the paper's.
+# The unit explains the others' two figures: one test text, per token and per word. It does not
+# explain the paper's, whose preparation was not published. (`minigpt evaluate gpt2 lambada`
+# measures your copy, beside the paper's.)
 
 # %% [markdown]
 # ## Zero-shot and few-shot
@@ -329,13 +352,13 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# It gains with the examples: **in-context learning**, without any change of weights. The cause is
-# known: a head that finds what followed the same token before. Whether larger models do more than
-# this is debated.
+# It gains with the examples, and no weight changes: **in-context learning**, in its plainest form,
+# looking up a pair (**associative recall**). A head that finds what followed the same token before,
+# as in lesson 09, would do it; here we did not look. It stays below the best possible at the end.
 
 # %% [markdown]
-# **Predict:** and the storyteller? Tell it who has what, once for each of several friends, and ask
-# about one of them. Chance is 1 in 16.
+# **Predict:** and the storyteller? Tell it who has what, of several friends, and ask about one of
+# them. Chance is 1 in 16; who copies any one thing from the prompt is right once in *friends told*.
 
 # %%
 import random
@@ -355,7 +378,7 @@ def who_has_what(shots, dice):
 print(who_has_what(3, random.Random(0)).context)
 
 # %% [markdown]
-# Every word of it stands in the stories; only the sentence is new.
+# Names and things stand in its stories. *Has* does not, and the sentence is new.
 
 # %%
 rows = []
@@ -364,12 +387,12 @@ for shots in (1, 2, 4, 8):
     right = evaluation.choose(model, tokenizer, items).right
     low, high = evaluation.wilson(int(right.sum()), len(right))
     rows.append([shots, f"{right.mean():.0%}", f"{low:.0%} to {high:.0%}"])
-viz.table(rows, ["examples", "right", "95 %"])
-assert rows[-1][1] != "100%" and int(rows[-1][1][:-1]) < 50
+assert int(rows[-1][1][:-1]) < 50
+viz.table(rows, ["friends told", "right", "95 %"])
 
 # %% [markdown]
-# More examples do not help: the storyteller has none of it. It does recall colours within a story,
-# as the quiz shows. A head that copies in one form need not do so in another.
+# With more friends told it is right less often, as who copies any one of them would be. It recalls
+# things within its stories, as the quiz showed, but not in a form that it has never read.
 
 # %% [markdown]
 # ### The paper's prompts
@@ -404,9 +427,10 @@ else:
         print(f"{name}: {prompts.first_line(words.decode(out))}")
 
 # %% [markdown]
-# The paper's own verdict: from English to French 5 points of **BLEU**, a score of translations that
-# goes to 100 (more of it below); summaries hardly better than three random sentences; 4.1 % of
-# Natural Questions (sections 3.6 to 3.8).
+# The paper's own verdict, on its largest model and with examples in some prompts: from English to
+# French 5 points of **BLEU**, a score of translations that goes to 100 (more of it below);
+# summaries hardly better than three random sentences; 4.1 % of Natural Questions (sections 3.6 to
+# 3.8).
 
 # %% [markdown]
 # ## Fine-tuning: a summary
@@ -543,7 +567,8 @@ viz.table(misses[:10], ["it says", "the story says", "what it says stands"])
 
 # %% [markdown]
 # Mostly nowhere. And look at the words: *under* for *under*, *up* for *up*. What the story does not
-# support is a **hallucination**. Maynez et al. (2020) had people read the summaries of large
+# support is a **hallucination**: **intrinsic** if it twists what stands there, **extrinsic** if it
+# stands nowhere. Maynez et al. (2020) had people read the summaries of large
 # models, and found much of it.
 
 # %% [markdown]
@@ -559,13 +584,13 @@ plt.show()
 print(start.rpartition("; ")[2], "... and the story says:", right[wrong][3])
 
 # %% [markdown]
-# Compare the bars with the story. The right word may be among them, with a good share. But greedy
-# decoding writes the longest bar, and nothing in the summary tells you that there was another.
+# Compare the bars with the story. Greedy decoding writes the longest bar, and nothing in the
+# summary tells you that there was another. (One case of many.)
 
 # %% [markdown]
 # How would a usual score judge that? **ROUGE-L** (Lin 2004) looks for the longest sequence of words
-# that summary and right answer have in common, in order. **Predict:** what do the *false* summaries
-# score, of 100?
+# that summary and right answer have in common, in order, gaps allowed. **Predict:** what do the
+# *false* summaries score, of 100?
 
 # %% tags=["nbval-ignore-output"]
 from minigpt.evaluation.overlap import rouge
@@ -623,7 +648,7 @@ viz.table(rows, ["text", "characters", "bytes", "tokens"])
 
 # %%
 held = torch.tensor([[is_held_out(colour, thing) for thing in THINGS] for colour in COLOURS])
-plt.imshow(held, cmap="Blues", aspect="auto")
+plt.imshow(~held, cmap="cividis", aspect="auto")
 plt.xticks(range(len(THINGS)), THINGS, rotation=90)
 plt.yticks(range(len(COLOURS)), COLOURS)
 plt.show()
@@ -669,8 +694,8 @@ answers = complete(translator, tokenizer, [f"{each} =" for each in strange])
 viz.table(list(zip(strange, answers)), ["English", "its Chinese"])
 
 # %% [markdown]
-# It has no word for *fox*, or for *Leo*, and no way to say so: it writes what its grammar allows,
-# with something else in it, and perhaps a character misspelled.
+# It has no word for *fox*, or for *Leo*, and no way to say so: it keeps the sentence's shape, and
+# fills the hole with something else, at times with bytes that are no word.
 
 # %% [markdown]
 # ## Fine-tuning: questions, and a dialogue
@@ -711,8 +736,8 @@ viz.table(rows, ["fact", "question", "instruction"])
 
 # %% [markdown]
 # Compare the last column with the one before. The instruction that was never taught is followed
-# about as often as its question: what *Tell me* asks for was learned with the other facts. Where it
-# errs, it errs in both forms, and with the place more than with the colour.
+# about as often as its question; to know what *where* asks is enough for that. The colour is easy:
+# stories end with that question. The owner is one of two names, and a coin would get half.
 
 # %% [markdown]
 # A **dialogue** is the same once more. Each prompt holds all that was said before, and the target
@@ -753,16 +778,15 @@ print(talk(["Hello! I am Ruby.", "What is your name?", "I am sad."]))
 # %% [markdown]
 # ## Fine-tuning: a classifier
 #
-# To put texts into classes, GPT-1 replaced its last matrix: a new **head** scores the classes from
-# what the model knows at the text's last token (Radford et al. 2018). Here: does a short story
-# contradict itself?
+# To put texts into classes, GPT-1 added a small matrix, a **head** that scores the classes from the
+# stream at the text's last token, and went on learning to tell the next token besides (Radford et
+# al. 2018). Here: does a short story contradict itself?
 
 # %%
 from minigpt.finetuning import classify, count_trainable, make_classifier
 
 doubts = load_task("contradiction", tokenizer, train=8000, val=500)
-for each in doubts.val[:4]:
-    print(each.label, fill(each.text, 90))
+viz.table([[each.label, each.text] for each in doubts.val[:4]], ["label", "story"])
 
 # %% [markdown]
 # 1 means that a colour was changed, in half of all stories. Three ways to learn it. **Frozen**: the
@@ -782,9 +806,9 @@ rows = [[count, f"{count / whole:.2%}"] for count in learning.values()]
 viz.table(rows, ["learn", "of the model's"], rows=ways)
 
 # %% [markdown]
-# Here that saves little. In GPT-2's largest matrices, 1,600 wide, rank 8 would be 16 rows and
-# columns beside 1,600. **Predict:** who is right more often than a coin: the frozen one, LoRA,
-# full?
+# (100.03 %: the head is extra.) In gpt2-xl's largest matrices, 1,600 x 6,400, rank 8 learns 8 x
+# (1,600 + 6,400) = 64,000 beside 10.24 million: 0.6 %. **Predict:** who is right more often than a
+# coin: the frozen one, LoRA, full?
 
 # %% tags=["nbval-ignore-output"]
 recipe = dict(max_steps=160, batch_size=64, optimizer="adamw", seed=0)
@@ -803,15 +827,12 @@ plt.show()
 viz.table([[learning[how], f"{scores[how]} of 500"] for how in ways], ["learn", "right"], rows=ways)
 
 # %% [markdown]
-# The frozen head is hardly better than a coin, 250: it finds nothing at the last token that tells
-# the two apart.
+# The frozen head is hardly better than a coin, 250: in 160 steps it has found nothing. The others
+# were coins too, at first; then a curve falls.
 
 # %% [markdown]
-# The others are coins too, at first. A curve that then falls has found something; one that does
-# not, has not *yet*.
-
-# %% [markdown]
-# When it falls is a matter of luck: try another `seed` for one of them.
+# Do not read the order of the three as a law: one seed, a rate for each, and *full* may still be
+# falling at the last step. Try another `seed`.
 
 # %% [markdown]
 # And the promise of LoRA: the matrices that stood there have not moved by a bit, and what was
@@ -833,13 +854,14 @@ with torch.no_grad():
     assert torch.allclose(judge(few), beside, atol=1e-4)
 
 # %% [markdown]
-# The same, up to rounding: W + (α / r) B A is one matrix again, and costs nothing more to run.
+# The same, up to rounding: W + (α / r) B A is one matrix again, and costs nothing more to run. (α /
+# r is a fixed scale.)
 
 # %% [markdown]
 # ## Forgetting
 #
-# Each of these models was a storyteller once. **Predict:** how well do they tell stories now, in
-# nats a story? The floor is the teller's own entropy, 54.19.
+# Each of these models was a storyteller once. **Predict:** what do they pay for stories now? The
+# floor is what the grammar itself pays for the same 100 stories.
 
 # %%
 from itertools import islice
@@ -863,7 +885,7 @@ def nats_per_story(model):
 
 # %% [markdown]
 # A story with an empty prompt is an example too: all of it counts. The loss is added up, not
-# averaged over tokens, so it compares with the entropy of a whole story.
+# averaged over tokens, so it compares with what the grammar pays for whole stories.
 
 # %% tags=["nbval-ignore-output"]
 kinds = {
@@ -879,8 +901,8 @@ rows = [[nats, nats / floor] for nats in costs.values()]
 viz.table(rows, ["nats a story", "× floor"], rows=list(costs))
 
 # %% [markdown]
-# Many times the floor: they have unlearned to tell stories in 50 to 150 steps of another task. This
-# is **catastrophic forgetting**. The loss never asked for stories any more.
+# Many times the floor: after 50 to 150 steps of another task they no longer expect stories. This is
+# **catastrophic forgetting** (McCloskey & Cohen 1989). The loss never asked for stories any more.
 
 # %% [markdown]
 # The cure is old: **rehearsal**. Mix stories, as they are, into the examples. **Predict:** are the
@@ -904,14 +926,17 @@ rows = [[costs[name] / floor, f"{right} of {len(targets)}"] for name, right in e
 viz.table(rows, ["× floor", "summaries to the letter"], rows=list(exact))
 
 # %% [markdown]
-# The stories are nearly back at the floor. Compare the summaries: the same 50 steps had as many of
-# them, and stories besides. What is to be kept must stay in the data.
+# The stories are nearly back at the floor, and the summaries no worse than luck makes them: seeds
+# alone differ by as much. It took twice the rows a step. Another cure you have seen: LoRA leaves
+# what was there untouched.
 
 # %% [markdown]
 # ## BLEU and ROUGE mislead
 #
-# Both scores compare words with a right answer's words. Here is one, and four things that somebody
-# might write instead. **Predict:** order them by how good they are; then by ROUGE.
+# Both scores compare words with a right answer's words. **ROUGE-1** counts common words, ROUGE-L
+# the longest common sequence; BLEU counts common runs of one to four words, takes off for being
+# short, and is rough for one sentence. Here is an answer, and four things one might write instead.
+# **Predict:** order them by how good they are; then by ROUGE.
 
 # %%
 reference = "Leo lost the grey wagon; it was under the stairs."
@@ -930,14 +955,18 @@ viz.table(rows, ["text", "ROUGE-1", "ROUGE-L", "BLEU"], rows=list(candidates))
 
 # %% [markdown]
 # By every score the false place beats both true sentences. And *lost the stairs* has all the words,
-# so ROUGE-1, which ignores their order, calls it perfect.
+# so ROUGE-1, which ignores their order, calls it perfect. Four sentences made to mislead: they show
+# that it can happen, not how often.
 
 # %% [markdown]
 # The same with translations: two characters decide whether the hat is in the oven or in the bath.
 
 # %%
 right_one = "红色的帽子在烤箱里。"
-others = {"true, other order": "烤箱里有一顶红色的帽子。", "false place": "红色的帽子在浴缸里。"}
+others = {
+    "true place, *a* for *the*": "烤箱里有一顶红色的帽子。",
+    "false place": "红色的帽子在浴缸里。",
+}
 rows = []
 for text in others.values():
     rows.append([text, f"{bleu([text], [right_one], tokenize='zh')['bleu']:.0f}"])
@@ -958,7 +987,8 @@ viz.table(rows, ["for " + right_one, "BLEU"], rows=list(others))
 # %% [markdown]
 # ## Other designs, at equal compute
 #
-# GPT-2 is one answer of several. Here are five, each as small as can be, on the same stories:
+# (May be skipped.) GPT-2 is one answer of several. Here are five, each as small as can be, on the
+# same stories:
 #
 # | design | reads | is trained to say |
 # | --- | --- | --- |
@@ -986,9 +1016,9 @@ viz.table(rows, ["for " + right_one, "BLEU"], rows=list(others))
 # (GPT-2's are counted as in lesson 05; the paper's labels say 117M to 1542M.)
 
 # %% [markdown]
-# So make the rest alike: the stories, the optimizer, and the **compute**, counted in FLOPs. All
-# start from the storyteller's token table, which saves them learning what a word is, and all but
-# the LSTM from its positions.
+# So make more alike: the stories, the optimizer, and the **compute**, counted in FLOPs. Not all:
+# each starts from the storyteller's token table (and all but the LSTM from its positions), which a
+# decoder has learned; and rates were hardly searched.
 
 # %%
 from minigpt.evaluation import designs
@@ -1052,9 +1082,13 @@ rows = [[name, *(losses[name, seed] for seed in SEEDS)] for name in ["bigram", *
 viz.table([*rows, ["floor", floor, floor]], ["design", *(f"seed {s}" for s in SEEDS)])
 
 # %% [markdown]
-# Counting pairs ends far above the rest. Three designs have a loss for the same targets: the LSTM's
-# is highest and the encoder-decoder's lowest, below the decoder's, on both seeds. The masked model
-# has seen far more of each text and is *worse* than a bigram: see below.
+# Three designs have a loss for the same targets: the LSTM's is highest, the encoder-decoder's
+# lowest, below the decoder's, on both seeds. It had the easier brief: all its training went into
+# second parts, the only ones asked, and it has two layers to the decoder's one. Seeds show the luck
+# of a run, not of a design.
+
+# %% [markdown]
+# The masked model is not in this race: it answers another question, and after so few batches badly.
 
 # %% [markdown]
 # ## Who remembers the colour?
@@ -1068,7 +1102,7 @@ viz.table([*rows, ["floor", floor, floor]], ["design", *(f"seed {s}" for s in SE
 colours = torch.tensor([tokenizer.encode(f" {word}")[0] for word in GRAMMAR["colour"]])
 x, y = data.batch("val", 128, 128, torch.Generator().manual_seed(6))
 back = designs.tokens_back(x, y)  # (B, T): to the same word; 0 if it never stood
-again = torch.isin(y, colours) & (back > 0)
+again = torch.isin(y, colours) & (back > 0) & ((x == one).cumsum(dim=1) > 0)  # second parts
 bins = [(1, 16), (16, 32), (32, 48), (48, 80)]
 
 
@@ -1084,9 +1118,10 @@ names = ["LSTM", "decoder", "masked", "encoder-decoder", "bigram"]
 # One line for each seed:
 
 # %%
-for (name, seed), style in zip(paid, ["o-", "s--", "^-", "D-."] * 2 + ["v:"] * 2):
-    colour = f"C{names.index(name)}"
-    plt.plot(paid[name, seed], style, color=colour, label=name if seed == 0 else None)
+STYLES = dict(zip(names, ["o-", "s--", "^-", "D-.", "v:"]))
+for (name, seed), costs_of in paid.items():
+    colour, label = f"C{names.index(name)}", name if seed == 0 else None
+    plt.plot(costs_of, STYLES[name], color=colour, label=label)
 plt.axhline(math.log(12), color="gray", linestyle=":", label="a guess among 12")
 plt.xticks(range(4), [f"{a} to {b - 1}" for a, b in bins])
 plt.gca().set(xlabel="tokens back to the same colour", ylabel="nats at the colour", ylim=0)
@@ -1094,14 +1129,12 @@ plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
-# The LSTM pays just what a guess costs: it knows *that* a colour comes and not which. The decoder
-# and the encoder-decoder pay less at every distance: they look it up. That is so for these FLOPs;
-# an LSTM that trains longer may learn it, too. The bigram never can.
+# The LSTM pays about what a guess costs: it knows *that* a colour comes and not which. The decoder
+# and the encoder-decoder pay less: they use what stood there. That is so for these FLOPs; an LSTM
+# that trains longer may learn it, too. The bigram never can.
 
 # %% [markdown]
-# And the masked model, which sees both sides? A batch tells it of 15 % of the tokens, and a hole
-# does not say what stood there, so it must first learn to look next door. **Predict:** what does
-# each design see? We change token 40, and ask where outputs change.
+# **Predict:** what does each design see? We change token 40, and ask where outputs change.
 
 # %%
 x, _ = data.batch("val", 128, 4, torch.Generator().manual_seed(7))
@@ -1122,9 +1155,9 @@ viz.table(rows, ["output changes at token", "20 (before)", "40", "41", "90"])
 # %% [markdown]
 # ## Bias
 #
-# A **bias** is a difference that one word makes where it should make none. In English nobody knows
-# how large it should be. In the stories it is known exactly: a hero is a girl in 12 of 24 names,
-# whatever the trait.
+# A **bias** (not the *b* of a linear layer) is a difference that one word makes where it should
+# make none. In English nobody knows how large it should be. In the stories it is known exactly: a
+# hero is a girl in 12 of 24 names, whatever the trait.
 
 
 # %%
@@ -1157,9 +1190,10 @@ plt.gca().set(xlabel="girls among the names (%); dashed: the truth")
 plt.show()
 
 # %% [markdown]
-# All intervals leave the dashed line out. But look at the scale: half a point. Traits with *an*
-# lean one way, those with *a* the other. **Predict:** *brave* against *shy*: can so
-# small a difference still be told from none?
+# These are all such prompts there are, so the shares are certain for *this* model; the intervals
+# show how far prompts differ. Look at the scale: half a point from the truth. Traits with *an* lean
+# one way, those with *a* the other. **Predict:** *brave* and *shy*, nearly level in the plot: can
+# they be told apart?
 
 # %%
 from minigpt.evaluation.bias import bias
@@ -1172,8 +1206,8 @@ print(f"brave {one_word.first:.1%}, shy {one_word.second:.1%} girls")
 print(f"difference {middle:.3f} points, 95 %: {low:.3f} to {high:.3f}")
 
 # %% [markdown]
-# Six thousandths of a point. An interval without 0 says that a difference is *there*, over such
-# prompts. It does not say that it matters.
+# Six thousandths of a point: *there*, over such prompts and in this model. Another training run
+# could lean otherwise. And that a difference is there does not say that it matters.
 
 # %% [markdown]
 # Now a bias that the grammar has itself: no two friends share a name, so a girl's friend is a girl
@@ -1193,9 +1227,10 @@ assert float(rows[0][2]) < float(rows[1][2])
 viz.table(rows, ["friend is", "a girl, exact (%)", "the model's", "from", "to"])
 
 # %% [markdown]
-# It leans the right way both times. The measure finds what is there: for a model that *is* the
-# grammar it gives 11/23 and 12/23 exactly (a test of the package holds that). Of a real language
-# model you would have the model's column only.
+# The right direction, and too little: the grammar has more points between the two than the model.
+# The measure finds what is there: for a model that *is* the grammar it gives 11/23 and 12/23
+# exactly (a test of the package holds that). Of a real language model you would have the model's
+# column only.
 
 # %% [markdown]
 # ## Coherence
@@ -1231,13 +1266,13 @@ judged = coherence(texts)
 assert coherence(islice(Stories(seed=1), 200)).rate == 0
 kinds = ["name", "colour", "thing", "place", "home", "habit", "pronoun"]
 rows = [[k, f"{judged.wrong[k]} of {judged.again[k]}"] for k in kinds]
-rows.append(["two friends alike", str(judged.wrong["two alike"])])
+rows.append(["two names or places alike", str(judged.wrong["two alike"])])
 viz.table(rows, ["", "wrong"])
 
 # %% [markdown]
 # Names, colours, things and pronouns it says again without a fault, habits too. Places and homes
-# are another matter. And friends come out alike: what is taken, it does not leave out, as lesson 07
-# saw. How many stories does that spoil?
+# are another matter. And two friends come out alike: what is taken, it does not leave out, as
+# lesson 07 saw. How many stories does that spoil?
 
 # %%
 from minigpt.evaluation import wilson
@@ -1248,7 +1283,7 @@ print(f"of these, {judged.rate:.0%} contradict themselves (95 %: {low:.0%} to {h
 assert judged.rate > 0.1
 
 # %% [markdown]
-# Far more than one in ten, though its loss is within 5 % of the floor: nearly all tokens are right,
+# More than one in ten, though its loss is within 5 % of the floor: nearly all tokens are right,
 # and one wrong token spoils a whole story. Loss counts tokens; coherence counts stories.
 
 # %% [markdown]
@@ -1257,8 +1292,10 @@ assert judged.rate > 0.1
 # - A perplexity needs its unit, its context and its stride. Bits per byte compare tokenizers.
 # - Score each token once, and weigh tokens alike.
 # - A last word is right when all its tokens are. Give the interval with the share.
-# - Divide candidates by their length only where length is no evidence.
+# - Divide candidates by their length when a right answer would lose for its length alone.
 # - Examples in a prompt help a model that has learned to look them up.
+# - Fine-tuning teaches a form fast, and forgets the rest unless it stays in the data.
+# - Fluent is not true: count facts, not words, and say how sure the count is.
 
 # %% [markdown]
 # **Your turn.** `minigpt evaluate mygpt choice` asks your own GPT. Which of its parts must you

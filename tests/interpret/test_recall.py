@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from minigpt import from_pretrained
-from minigpt.interpret import without
-from minigpt.interpret.recall import recalled, recalls, repeated_words
+from minigpt.interpret import attention_patterns, residual_stream, without
+from minigpt.interpret.recall import (
+    answer_weights,
+    recalled,
+    recalled_half_way,
+    recalls,
+    repeated_words,
+)
 from minigpt.stories import GRAMMAR, Stories
 
 KINDS = ("colour", "thing", "name", "place", "junk", "home", "habit")
@@ -67,3 +73,30 @@ def test_shares_equal_those_counted_one_by_one(storyteller):
                 else:
                     assert share.isnan()
     assert 0 < torch.cat([*found.values()]).nanmean() < 1  # some are wrong
+
+
+@torch.no_grad()
+def test_weights_and_the_lens_equal_those_looked_up_one_by_one(storyteller):
+    model, tokenizer = storyteller
+    ids, asked = recalls(next(Stories(seed=8)), tokenizer)
+    weights, right = answer_weights(model, [(ids, asked)]), recalled_half_way(model, [(ids, asked)])
+    patterns, stream = attention_patterns(model, ids[None])[:, 0], residual_stream(model, ids[None])
+    for kind in weights:
+        mine = [recall for recall in asked if recall.kind == kind]
+        for layer, head in ((0, 0), (1, 0), (3, 2)):
+            looks = [
+                sum(
+                    float(patterns[layer, head, r.position, t])
+                    for t in range(r.position + 1)
+                    if ids[t] == r.answer
+                )
+                for r in mine
+            ]
+            assert float(weights[kind][layer, head]) == pytest.approx(sum(looks) / len(looks))
+        for layer in range(5):
+            said = [
+                int(model.lm_head(model.transformer.ln_f(stream[layer, 0, r.position])).argmax())
+                for r in mine
+            ]
+            share = sum(s == r.answer for s, r in zip(said, mine)) / len(mine)
+            assert float(right[kind][layer]) == pytest.approx(share)
