@@ -239,6 +239,10 @@ viz.table(
 )
 
 # %% [markdown]
+# Hardly ever the other place. Mostly one that the story never names: remember it, the summaries will
+# fail at the same fact.
+
+# %% [markdown]
 # A longer candidate has more tokens, so its log-probability is a longer sum. Many divide by the
 # length: **length normalisation**. When is it due? Ask what only dice decide: where somebody lives.
 # All ten homes are equally likely. **Predict:** which home is chosen if scores are divided by
@@ -407,8 +411,7 @@ forms = {
     "translation": prompts.translation([("good morning", "bonjour")], "thank you"),
     "summary": prompts.summary("Leo lost his grey wagon. It was under the stairs."),
 }
-for name, form in forms.items():
-    print(f"--- {name}\n{form}")
+viz.table([[form.replace("\n", " ⏎ ")] for form in forms.values()], ["prompt"], rows=list(forms))
 
 # %% [markdown]
 # OpenAI's `gpt2` goes on from them, if it is on this machine; lesson 08 says how to get it.
