@@ -239,8 +239,8 @@ viz.table(
 )
 
 # %% [markdown]
-# Hardly ever the other place. Mostly one that the story never names: remember it, the summaries will
-# fail at the same fact.
+# Hardly ever the other place. Mostly one that the story never names: remember it, the summaries
+# will fail at the same fact.
 
 # %% [markdown]
 # A longer candidate has more tokens, so its log-probability is a longer sum. Many divide by the
