@@ -21,7 +21,7 @@ ROOT = SAVED.parents[1]
 NAMES = [line.split(": ") for line in (SAVED / "names.txt").read_text("utf-8").splitlines()]
 GONE = {  # taken apart when the modules moved; nobody's part could have used them
     "sampling.check_generate_arguments", "files.current_umask", "viz.explorer.joined",
-    "course.checking.ALMOST", "course.checking.resembles",
+    "course.checking.ALMOST", "course.checking.resembles", "heads.silencer",
 }  # fmt: skip
 
 

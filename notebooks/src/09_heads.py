@@ -136,7 +136,8 @@ viz.table(
 # ## Other starts
 #
 # One run is one story. Two more seeds; a single layer; and a model whose position table begins as
-# waves (sines and cosines) in place of random numbers. This trains four models, in a minute or two.
+# waves (sines and cosines), larger than the random numbers of the others. This trains four models,
+# in a minute or two.
 
 # %% [markdown]
 # **Predict** for each: does its loss fall below 2 in 420 steps?
@@ -180,7 +181,7 @@ viz.table(list(final.values()), ["loss", "previous", "induction"], rows=list(fin
 # we thought of.
 
 # %% [markdown]
-# ## Two heads, one machine
+# ## Two kinds of heads, one machine
 #
 # Is it true that the one reads what the other notes? Here are the scores of all heads of our model.
 
@@ -290,8 +291,9 @@ rows = [[n, f"{100 * whole[kind].nanmean():.0f} %"] for n, kind in zip(times, ki
 viz.table(rows, ["times", "right"], rows=kinds)
 
 # %% [markdown]
-# None is missed, or hardly one. **Which head does it?** First we look: how much of its attention
-# does each head give to the earlier answer, at the moment when it is asked for?
+# (Right is who finds the answer's first token likeliest.) None is missed, or hardly one. **Which
+# head does it?** First we look: how much of its attention does each head give to the earlier
+# answer, at the moment when it is asked for?
 
 # %%
 heads = [(layer, head) for layer in range(4) for head in range(4)]
@@ -535,8 +537,9 @@ viz.table((100 * torch.stack([right[k] for k in kinds], 1)).round(), kinds, rows
 
 # %% [markdown]
 # (Percent of right answers.) The thing, whose head is 0.2, can be read after block 0, the colour,
-# whose head is 1.0, after block 1. The name's head is in layer 0 too, yet after block 0 the name is
-# seldom read: what the lens cannot read may be there all the same.
+# whose head is 1.0, after block 1. The name's head is in layer 0 too, yet the name is seldom read
+# before block 1: perhaps that must add to it (head 1.0 costs names as well), perhaps the lens
+# cannot read it. What it cannot read may be there all the same.
 
 # %% [markdown]
 # And the place is read after block 2, before head 3.2 has run. No wonder that nothing is missed
@@ -599,8 +602,11 @@ if gpt2:
 # ## All at once
 #
 # The explorer has these tools: take heads out by zero or by mean, score them over many texts,
-# compare two texts. Find head 1.0, take it out, and read what the model says in place of the
-# colour.
+# compare two texts.
+
+# %% [markdown]
+# **Predict:** take head 1.0 out by zero, then by its mean. Does this story's answer change? (By
+# zero it does not, by mean it does: one story can go against an average of many.)
 
 # %%
 viz.AttentionExplorer(

@@ -52,7 +52,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "fast": ("speed.precision",),
     "files": ("files",),
     "gpt2_files": ("tokenizer.gpt2_files",),
-    "heads": ("interpret.heads",),
+    "heads": ("interpret.heads", "interpret.ablation"),
     "interpret": ("interpret", "interpret.patterns"),
     "memory": ("pretrained.empty_models", "devices"),
     "model": ("model", "kv_cache"),
