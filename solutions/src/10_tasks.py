@@ -53,9 +53,10 @@ check("per_token_word_byte", per_token_word_byte)
 # %% [markdown] exercise="strided_perplexity"
 # ## Mend: windows that overlap
 #
-# A long text is read in windows of `block_size` tokens. If they overlap, a token near a window's
-# start is scored by the window before, where it has more context. `strided_perplexity(model, idx,
-# stride)` runs without an error, but **three things are wrong**. Mend them. What it should do:
+# A long text is read in windows of `block_size` tokens, the last one as long as what is left
+# (unlike the lesson's, which is moved back). If they overlap, a token near a window's start is
+# scored by the window before, where it has more context. `strided_perplexity(model, idx, stride)`
+# runs without an error, but **three things are wrong**. Mend them. What it should do:
 #
 # - A window begins at places 0, `stride`, 2 `stride`, ... The last ones may be shorter.
 # - Every token but the first is scored exactly once: by the first window that holds it. (The
