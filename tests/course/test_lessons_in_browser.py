@@ -13,7 +13,7 @@ playwright = pytest.importorskip(
 expect = playwright.expect
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-WIDGETS = ("Explorer(", "PatternMap(", "ScoreMap(", "StreamWindow(", "CoinFloor(")
+WIDGETS = ("Explorer(", "PatternMap(", "ScoreMap(", "StreamWindow(", "CoinFloor(", "PatchMap(")
 # The lessons with something to play with; all others are run by nbval alone.
 LESSONS = [
     path.stem
