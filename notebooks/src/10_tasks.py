@@ -980,7 +980,7 @@ viz.table(rows, ["text", "ROUGE-1", "ROUGE-L", "BLEU"], rows=list(candidates))
 # %%
 right_one = "红色的帽子在烤箱里。"
 others = {
-    "true place, *a* for *the*": "烤箱里有一顶红色的帽子。",
+    "true place, a slip": "烤箱里有一顶红色的帽子。",
     "false place": "红色的帽子在浴缸里。",
 }
 rows = []

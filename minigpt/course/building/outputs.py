@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 VARIES = "nbval-ignore-output"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_NOTE = "(Something to play with: run this cell to see it.)"
+BAR = re.compile(r"\d+%\|")  # as tqdm writes it
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 
@@ -26,12 +27,19 @@ def varies(cell: NotebookNode) -> bool:
     return VARIES in cell.metadata.get("tags", ())
 
 
+def is_progress_bar(output: NotebookNode) -> bool:
+    """Say whether an output is a widget of tqdm's."""
+    data = output.get("data", {})
+    return WIDGET_VIEW in data and BAR.search(data.get("text/plain", "")) is not None
+
+
 def settle(cell: NotebookNode) -> None:
     """Take out of a cell's outputs, in place, what would differ in the next run.
 
     Raises ValueError for what no committed notebook may show: an error, a memory address, or a
-    widget without a picture in a cell that is not tagged.
+    widget without a picture in a cell that is not tagged. A progress bar has had its day: it goes.
     """
+    cell.outputs = [output for output in cell.outputs if not is_progress_bar(output)]
     for output in cell.outputs:
         if output.output_type == "error":
             raise ValueError(f"it shows an error: {output.ename}: {output.evalue}")

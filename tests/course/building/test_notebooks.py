@@ -9,10 +9,17 @@ import matplotlib.image
 import nbformat
 import pytest
 from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_output
 
 from minigpt.course.building import notebooks
 from minigpt.course.building.notebooks import build, check, read_source
-from minigpt.course.building.outputs import WIDGET_NOTE, WIDGET_VIEW, settle, strip_png_text
+from minigpt.course.building.outputs import (
+    VARIES,
+    WIDGET_NOTE,
+    WIDGET_VIEW,
+    settle,
+    strip_png_text,
+)
 from minigpt.course.building.reading import BuildError, find_sources
 
 ROOT = Path(__file__).parents[3]
@@ -234,3 +241,19 @@ def test_the_command_tells_what_is_wrong_and_fails(tmp_path, monkeypatch, capsys
     assert "00_lesson.ipynb" in capsys.readouterr().out
     assert notebooks.main(["check"]) == 0
     assert capsys.readouterr().out == "1 sources and their notebooks agree.\n"
+
+
+@pytest.mark.parametrize(
+    "bar", ["  0%|    | 0/50 [00:00<?, ?step/s]", "100%|████| 3/3"]
+)
+def test_a_progress_bar_leaves_nothing_and_other_widgets_a_note(bar):
+    def shown(text):
+        return new_output("display_data", {WIDGET_VIEW: {"model_id": "1"}, "text/plain": text})
+
+    told = new_output("stream", text="Training\n")
+    cell = new_code_cell(
+        "train()", outputs=[shown(bar), told, shown("Slider()")], metadata={"tags": [VARIES]}
+    )
+    settle(cell)
+    assert cell.outputs[0] == told
+    assert [out.data for out in cell.outputs[1:]] == [{"text/plain": WIDGET_NOTE}]
