@@ -243,9 +243,7 @@ def test_the_command_tells_what_is_wrong_and_fails(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().out == "1 sources and their notebooks agree.\n"
 
 
-@pytest.mark.parametrize(
-    "bar", ["  0%|    | 0/50 [00:00<?, ?step/s]", "100%|████| 3/3"]
-)
+@pytest.mark.parametrize("bar", ["  0%|    | 0/50 [00:00<?, ?step/s]", "100%|████| 3/3"])
 def test_a_progress_bar_leaves_nothing_and_other_widgets_a_note(bar):
     def shown(text):
         return new_output("display_data", {WIDGET_VIEW: {"model_id": "1"}, "text/plain": text})
