@@ -105,9 +105,10 @@ def add_verify(commands) -> None:
 
 def add_evaluate(commands) -> None:
     words = "measure a model, beside the paper's figures"
-    more = "On stories: perplexity, last-word, choice. lambada, cbt-cn, cbt-ne, wikitext-2, ptb, "
+    on_stories = "On stories: perplexity, last-word, choice, summary. "
+    loaded = "lambada, cbt-cn, cbt-ne, wikitext-2, ptb, enwik8, text8 are downloaded."
     add = commands.add_parser(
-        "evaluate", help=words, description=words, epilog=f"{more}enwik8, text8 are downloaded."
+        "evaluate", help=words, description=words, epilog=on_stories + loaded
     ).add_argument
     add("model", help="a name (storyteller, gpt2 ...), a folder, a file, or mygpt: your own")
     add("task", help="what to ask of it; an unknown name lists all")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 from functools import cache
 
 from minigpt.config import check_whole
@@ -182,6 +183,19 @@ def find_words(story: str, at: int, expected: list[str]) -> int:
     )
 
 
+def retell(story: str) -> Iterator[tuple[Telling, list[str]]]:
+    """Yield the telling before each choice, with its options; the whole last. Raises ValueError."""
+    telling, told = START, 0
+    while options := telling.options():
+        find_words(story, told, [telling.text[told:]])  # no choice: fixed or repeated words
+        told = len(telling.text)
+        yield telling, options
+        taken = find_words(story, told, [first_words(option) for option in options])
+        telling = telling.take(options[taken])
+    find_words(story, told, [telling.text[told:]])
+    yield telling, []
+
+
 def entropy_after(telling: Telling) -> float:
     """Return the entropy, in nats, of all that is still to be chosen.
 
@@ -217,11 +231,14 @@ class Stories:
         return self
 
     def __next__(self) -> str:
-        telling = START
+        return self.tell(START).text
+
+    def tell(self, telling: Telling) -> Telling:
+        """Tell a story from here to its end: each option is equally likely."""
         while options := telling.options():
             # random() is the one method whose numbers stay the same in every version of Python.
             telling = telling.take(options[int(self._random.random() * len(options))])
-        return telling.text
+        return telling
 
     @staticmethod
     def log_prob(story: str) -> float:
@@ -231,18 +248,10 @@ class Stories:
         """
         if not isinstance(story, str):
             raise ValueError(f"story must be a str, not {type(story).__name__}: {story!r:.40}")
-        telling, told, ways = START, 0, 1
-        while options := telling.options():
-            find_words(story, told, [telling.text[told:]])  # no choice: fixed or repeated words
-            told = len(telling.text)
-            taken = find_words(story, told, [first_words(option) for option in options])
-            telling = telling.take(options[taken])
-            ways *= len(options)
-        find_words(story, told, [telling.text[told:]])
-        if len(story) > len(telling.text):
-            after = story[len(telling.text) :][:20]
+        *choices, (telling, _) = retell(story)
+        if after := story[len(telling.text) :][:20]:
             raise ValueError(f"the story is over, but the text goes on with {after!r}; drop that")
-        return -math.log(ways)
+        return -math.log(math.prod(len(options) for _, options in choices))
 
     @staticmethod
     @cache

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from minigpt.evaluation.intervals import paired_bootstrap
-from minigpt.stories import START, Telling, first_words
+from minigpt.stories import START, Telling, first_words, retell
 from minigpt.tokenizer import Tokenizer
 
 AT_ONCE = 64  # prompts that are read at a time
@@ -128,11 +128,7 @@ def beginnings(slot: str, stories: Iterable[str]) -> list[tuple[str, dict[str, s
     """
     found = []
     for story in stories:
-        telling = START
-        while telling.slot != slot:
-            rest = story[len(telling.text) :]
-            taken = next(o for o in telling.options() if rest.startswith(first_words(o)))
-            telling = telling.take(taken)
+        telling = next(telling for telling, _ in retell(story) if telling.slot == slot)
         found.append((telling.text.rstrip(), telling.chosen))
     return found
 

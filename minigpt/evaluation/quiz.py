@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minigpt.evaluation.choice import Choice, LastWord
-from minigpt.stories import GRAMMAR, START, find_words, first_words
+from minigpt.stories import GRAMMAR, retell
 
 
 def choices_of(story: str) -> dict[str, str]:
@@ -15,12 +15,7 @@ def choices_of(story: str) -> dict[str, str]:
     >>> choices_of(next(Stories(seed=17)))["name2"]
     'Leo'
     """
-    telling, told = START, 0
-    while options := telling.options():
-        told = len(telling.text)
-        taken = find_words(story, told, [first_words(option) for option in options])
-        telling = telling.take(options[taken])
-    find_words(story, told, [telling.text[told:]])
+    *_, (telling, _) = retell(story)
     return telling.chosen
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from minigpt.config import GPTConfig, check_whole
 from minigpt.finetuning.examples import Labelled, end_of, labelled_batch
-from minigpt.finetuning.lora import add_lora, freeze
+from minigpt.finetuning.lora import add_lora
 from minigpt.model import GPT, Linear, evaluating
 from minigpt.tokenizer import Tokenizer
 
@@ -76,11 +76,7 @@ def make_classifier(
     """
     if how not in HOW:
         raise ValueError(f"how is {how!r}; it must be one of {', '.join(HOW)}")
-    model = copy.deepcopy(model)
-    for weight in model.parameters():
-        weight.requires_grad_(True)
-    if how == "frozen":
-        freeze(model)
+    model = copy.deepcopy(model).requires_grad_(how != "frozen")
     if how == "lora":
         add_lora(model, rank, alpha=2.0 * rank, generator=generator)
     classifier = Classifier(model, classes, end_of(tokenizer)).to(model.device)

@@ -59,12 +59,6 @@ def matrices(model: GPT, where: Sequence[str]) -> Iterator[tuple[nn.Module, str,
             yield parent, name, getattr(parent, name)
 
 
-def freeze(model: nn.Module) -> None:
-    """Let nothing in the model learn."""
-    for weight in model.parameters():
-        weight.requires_grad_(False)
-
-
 def add_lora(
     model: GPT,
     rank: int = 4,
@@ -89,7 +83,7 @@ def add_lora(
             raise ValueError(f"there is no matrix {path!r}; they are {', '.join(EVERY_MATRIX)}")
     if has_lora(model):
         raise ValueError("the model has LoRA already; merge_lora(model) makes one of both")
-    freeze(model)
+    model.requires_grad_(False)
     for parent, name, layer in list(matrices(model, where)):
         setattr(parent, name, LoRALinear(layer, rank, alpha, generator))
 
@@ -109,5 +103,4 @@ def merge_lora(model: GPT) -> None:
     for parent, name, layer in list(matrices(model, EVERY_MATRIX)):
         if isinstance(layer, LoRALinear):
             setattr(parent, name, layer.merged())
-    for weight in model.parameters():
-        weight.requires_grad_(True)
+    model.requires_grad_(True)

@@ -10,7 +10,7 @@ from itertools import islice
 from minigpt.config import check_whole
 from minigpt.finetuning.chinese import is_held_out, translations
 from minigpt.finetuning.examples import Example, Labelled, TaskData
-from minigpt.stories import GRAMMAR, START, Telling
+from minigpt.stories import GRAMMAR, START, Stories, Telling
 from minigpt.tokenizer import Tokenizer
 
 VAL_SEED = 10**6  # what is judged by is told with seeds from here on
@@ -56,13 +56,9 @@ def tellings(seed: int, start: Telling = START) -> Iterator[Telling]:
 
     Another `start` makes it tell something else by the same rules.
     """
-    check_whole("seed", seed, least=0)
-    draw = random.Random(seed).random
+    teller = Stories(seed)
     while True:
-        telling = start
-        while options := telling.options():
-            telling = telling.take(options[int(draw() * len(options))])
-        yield telling
+        yield teller.tell(start)
 
 
 def summaries(seed: int) -> Iterator[Example]:

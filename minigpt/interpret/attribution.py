@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minigpt.interpret.patterns import residual_stream
-from minigpt.model import GPT, evaluating
+from minigpt.interpret.recording import Activations, activations
+from minigpt.model import GPT
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,24 @@ class Attribution:
 
 
 @torch.no_grad()
-def head_writes(model: GPT, idx: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what each head and each MLP adds to the stream at the last position.
+def head_writes(model: GPT, idx: Tensor) -> tuple[Tensor, Activations]:
+    """Return what each head adds to the stream at the last position, and all else that the run had.
 
-    idx (B, T) -> heads (B, n_layer, n_head, C), mlps (B, n_layer, C). A head's part is what it
-    gathered times its own columns of c_proj; the bias of c_proj is in neither.
+    idx (B, T) -> heads (B, n_layer, n_head, C), and its activations. A head's part is what it
+    gathered times its own columns of c_proj; the bias of c_proj is in none.
     """
     heads: list[Tensor] = []
-    mlps: list[Tensor] = []
 
     def gathered(c_proj, given):  # (B, T, C): the heads' answers side by side
         z = given[0][:, -1].unflatten(-1, (model.config.n_head, -1))  # (B, nh, hs)
         columns = c_proj.weight.unflatten(1, (model.config.n_head, -1))  # (C, nh, hs)
         heads.append(torch.einsum("bhs,chs->bhc", z, columns))
 
-    with ExitStack() as hooks, evaluating(model):
+    with ExitStack() as hooks:
         for block in model.transformer.h:
-            c_proj = block.attn.c_proj
-            hooks.callback(c_proj.register_forward_pre_hook(gathered).remove)
-            written = block.mlp.register_forward_hook(lambda _, x, out: mlps.append(out[:, -1]))
-            hooks.callback(written.remove)
-        model.features(idx)
-    return torch.stack(heads, dim=1), torch.stack(mlps, dim=1)
+            hooks.callback(block.attn.c_proj.register_forward_pre_hook(gathered).remove)
+        run = activations(model, idx)
+    return torch.stack(heads, dim=1), run
 
 
 @torch.no_grad()
@@ -96,7 +92,8 @@ def direct_attribution(
     wanted = model.lm_head.weight[answers]  # (B, C)
     if against is not None:
         wanted = wanted - model.lm_head.weight[against]
-    stream = residual_stream(model, idx)[-1, :, -1]  # (B, C), before ln_f
+    heads, run = head_writes(model, idx)
+    stream = run.stream[-1, :, -1]  # (B, C), before ln_f
     spread = (stream.var(dim=-1, unbiased=False) + ln_f.eps).sqrt()  # held fixed
     # ln_f takes the mean of the channels away: as well from the direction as from each part.
     direction = wanted * ln_f.weight
@@ -108,13 +105,12 @@ def direct_attribution(
     def bias(linear) -> Tensor:
         return torch.zeros_like(stream[0]) if linear.bias is None else linear.bias
 
-    heads, mlps = head_writes(model, idx)
     biases = torch.stack([bias(block.attn.c_proj) for block in parts.h])
     return Attribution(
         token=term(parts.wte(idx[:, -1])),
         position=term(parts.wpe.weight[idx.size(1) - 1].expand_as(stream)),
         heads=term(heads),
         attn_bias=term(biases.expand(len(idx), -1, -1)),
-        mlps=term(mlps),
+        mlps=term(run.mlp[:, :, -1].transpose(0, 1)),
         ln_f_bias=wanted @ bias(ln_f),
     )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from minigpt.interpret.recording import activations
 from minigpt.model import GPT, attention_pattern, evaluating
 
 
@@ -114,24 +115,12 @@ def token_surprisal(logits: Tensor, idx: Tensor) -> Tensor:
     return nats.view(told.shape)
 
 
-@torch.no_grad()
 def residual_stream(model: GPT, idx: Tensor) -> Tensor:
     """Return the residual stream before the first block and after each: (B, T) -> (L + 1, B, T, C).
 
     L is n_layer. The model runs in evaluation mode and is left as it was.
     """
-    stream: list[Tensor] = []
-    blocks = model.transformer.h
-    hooks = [blocks[0].register_forward_pre_hook(lambda block, given: stream.append(given[0]))]
-    for block in blocks:
-        hooks.append(block.register_forward_hook(lambda block, given, x: stream.append(x)))
-    try:
-        with evaluating(model):
-            model.features(idx)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return torch.stack(stream)
+    return activations(model, idx).stream
 
 
 @torch.no_grad()
@@ -141,8 +130,7 @@ def logit_lens(model: GPT, stream: Tensor, norm: bool = True) -> Tensor:
     The final LayerNorm comes first: the head knows nothing else. Of the last entry of
     `residual_stream` it makes the model's own logits; with norm=False, which leaves the LayerNorm
     out, it does not. Choose the positions you want beforehand; all layers and positions at once
-    are large. Source: nostalgebraist 2020, "interpreting GPT:
-    the logit lens".
+    are large. Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
 
     >>> from minigpt.config import GPTConfig
     >>> model = GPT(GPTConfig(vocab_size=10, block_size=8, n_layer=2, n_head=3, n_embd=6))

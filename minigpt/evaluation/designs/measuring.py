@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from minigpt.stories import START, Stories, first_words
+from minigpt.stories import Stories, retell
 
 
 def tokens_back(x: Tensor, y: Tensor) -> Tensor:
@@ -36,9 +36,6 @@ def nats_from(story: str, words: str) -> float:
     -1.39
     """
     Stories.log_prob(story)  # says where, if it is none
-    telling, nats = START, 0.0
-    while options := telling.options():
-        rest = story[len(telling.text) :]
-        nats += math.log(len(options)) * (words in telling.text)
-        telling = telling.take(next(o for o in options if rest.startswith(first_words(o))))
-    return nats
+    *choices, _ = retell(story)
+    after = [len(options) for telling, options in choices if words in telling.text]
+    return math.log(math.prod(after))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from minigpt.interpret import patch_effects
+from minigpt.interpret.patching import check_texts
 from minigpt.interpret.recording import PARTS
 from minigpt.model import GPT, evaluating
 from minigpt.tokenizer import Tokenizer, encode_prompt
@@ -24,14 +25,11 @@ def read_both(model: GPT, tokenizer: Tokenizer, clean: str, corrupt: str) -> tup
         if not isinstance(text, str):
             raise ValueError(f"{name} is a {type(text).__name__}; give a text")
         ids.append(encode_prompt(text, tokenizer))
-    if len(ids[0]) != len(ids[1]):
-        raise ValueError(
-            f"clean has {len(ids[0])} tokens and corrupt {len(ids[1])}; they must be equally long, "
-            "or position would not go to position. Exchange words of as many tokens"
-        )
     if ids[0] == ids[1]:
         raise ValueError("clean and corrupt are the same text; let them differ in a word")
-    return tuple(torch.tensor([each], device=model.device) for each in ids)
+    both = tuple(torch.tensor([each], device=model.device) for each in ids)
+    check_texts(*both)
+    return both
 
 
 @torch.no_grad()
