@@ -24,24 +24,25 @@ for check in run_checks():
 # %% [markdown]
 # ## Where this goes
 #
-# You will write GPT-2 yourself, line by line. The lessons with ✓ are in this release; the others
-# come with later ones.
+# You will write GPT-2 yourself, line by line, and then look into it, use it, and judge what others
+# say of it.
 #
-# | lesson | you build | now |
-# | --- | --- | --- |
-# | 00 start here | nothing yet: you look at all of it | ✓ |
-# | 01 tokenizer | text to numbers and back | ✓ |
-# | 02 data | batches, and a first tiny model | ✓ |
-# | 03 attention | how a model looks back | ✓ |
-# | 04 block | the part that GPT-2 repeats | ✓ |
-# | 05 gpt | the whole model, and what it costs | ✓ |
-# | 06 training | how it learns | ✓ |
-# | 07 sampling | how it writes | ✓ |
-# | 08 pretrained | OpenAI's weights in your model | ✓ |
-# | 09 heads | what goes on inside | |
-# | 10 tasks | put it to use, and measure it | |
-# | 11 scaling | faster and larger | |
-# | 12 myths | claims about GPT-2, put to the test | |
+# | lesson | you build |
+# | --- | --- |
+# | 00 start here | nothing yet: you look at all of it |
+# | 01 tokenizer | text to numbers and back |
+# | 02 data | batches, and a first tiny model |
+# | 03 attention | how a model looks back |
+# | 04 block | the part that GPT-2 repeats |
+# | 05 gpt | the whole model, and what it costs |
+# | 06 training | how it learns |
+# | 07 sampling | how it writes |
+# | 08 pretrained | OpenAI's weights in your model |
+# | 09 heads | what goes on inside |
+# | 10 tasks | put it to use, and measure it |
+# | 11 scaling | faster and larger |
+# | 12 myths | claims about GPT-2, put to the test |
+# | 13 today | what changed since GPT-2, built into your model |
 
 # %% [markdown]
 # ## The storyteller
@@ -472,7 +473,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Your own GPT
 #
-# Lessons 01 to 10 have exercises. A check tells you whether yours is right, and if not, why. What
+# Lessons 01 to 13 have exercises. A check tells you whether yours is right, and if not, why. What
 # passes is kept in a folder `mygpt/`, and becomes your own GPT. Here is how far you are; the button
 # looks again.
 
@@ -483,4 +484,4 @@ ProgressWidget()
 
 # %% [markdown]
 # **Next:** lesson 01 turns text into numbers. From there each lesson builds one part, until in
-# lesson 08 yours holds OpenAI's weights. Lessons 09 to 12 come with later releases.
+# lesson 08 yours holds OpenAI's weights. Lessons 09 to 13 are about what such a model can do.

@@ -55,7 +55,7 @@ def test_an_opening_has_the_sum_of_its_exercises(path):
 @pytest.mark.parametrize(
     ("folder", "sentence"),
     [
-        ("notebooks/src", r"lessons 00 to 10 take about (\d+) hours"),
+        ("notebooks/src", r"lessons 00 to 13 take about (\d+) hours"),
         ("solutions/src", r"their exercises about (\d+)"),
     ],
 )
