@@ -853,9 +853,11 @@ viz.table([[learning[how], f"{scores[how]} of 500"] for how in ways], ["learn", 
 # **Predict:** does the merged model give the same scores?
 
 # %%
+from copy import deepcopy
+
 from minigpt.finetuning import merge_lora
 
-judge = judges["lora"]
+judge = deepcopy(judges["lora"])  # merging changes the model
 old = dict(model.named_parameters())
 for name, weight in judge.gpt.named_parameters():
     assert "lora" in name or torch.equal(weight, old[name])
