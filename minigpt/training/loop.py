@@ -133,6 +133,7 @@ def repeat(
     torch.manual_seed(config.seed)  # decides dropout
     if history:
         load_checkpoint(checkpoint, model, optimizer, generator, team)
+    visible = not bar.disable  # which it is no longer when it has ended
     for step in bar:
         record = measured_step(model, data, config, optimizer, generator, step, loss_of, team)
         history.append(record)
@@ -151,7 +152,8 @@ def repeat(
             break
     if team.size > 1:
         held = team.each(memory_held(unwrapped(model), optimizers_in(optimizer), device))
-        say(bar, describe_memory(held))
+        if visible:
+            bar.write(describe_memory(held))
 
 
 def train(
@@ -186,10 +188,10 @@ def train(
         history = team.from_first(lambda: find_history(checkpoint, resume, run))
         device = team.device(config.device)
         with (
-            in_words(team, lambda: what_is_saved(checkpoint)),
             keep_random_state(device),
             training_mode(model),
             stop_between_steps(team.size) as stop,
+            in_words(team, lambda: what_is_saved(checkpoint)),
             spread(model, device, config.sharded, team) as shared,
         ):
             bar = progress_bar(len(history), config, device, progress and team.first, team.size)

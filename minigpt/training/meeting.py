@@ -43,8 +43,8 @@ def place_in_environment() -> tuple[int, int, int]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error of PyTorch's, without its address in the source."""
-    return re.sub(r"^\[[^\]]*\] *", "", str(error)).split("\n")[0][:200]
+    """Return the first sentence of an error of PyTorch's, without its address in the source."""
+    return re.sub(r"^\[[^\]]*\] *", "", str(error)).split("\n")[0].split(". ")[0][:200]
 
 
 def why_not(error: Exception) -> str:

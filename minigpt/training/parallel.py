@@ -81,7 +81,8 @@ def make_shards(model: GPT, device: torch.device, team: Team) -> GPT:
     mesh = init_device_mesh(device.type, (team.size,))
     for block in shards.transformer.h:
         fully_shard(block, mesh=mesh)
-    fully_shard(shards, mesh=mesh)
+    # The rest too lets go after each pass; left to itself it would stay put together.
+    fully_shard(shards, mesh=mesh, reshard_after_forward=True)
     shards.to_empty(device=device)
     with torch.no_grad():
         for weight, shard in zip(model.parameters(), shards.parameters()):

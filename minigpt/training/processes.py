@@ -19,7 +19,9 @@ from minigpt.training.meeting import first_line, meet, place_in_environment
 
 Result = TypeVar("Result")
 ANSWER = 3.0  # seconds in which a process that lives says so, when another seems to be gone
-LOST = re.compile("gloo|nccl|connection|socket|timed out|store", re.IGNORECASE)
+LOST = re.compile(
+    "gloo|nccl|connection (closed|reset|refused)|broken pipe|timed out|TCPStore", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def in_words(team: Team, then: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if team.size == 1 or not LOST.search(str(error)):
+        by_name = isinstance(error, distributed.DistError)
+        if team.size == 1 or not (by_name or LOST.search(str(error))):
             raise
         raise ConnectionError(f"{team.missing()}; {then()} ({first_line(error)})") from error
 
