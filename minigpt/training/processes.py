@@ -149,6 +149,7 @@ class Team:
 
 ALONE = Team()
 joined_as: list[Team] = []  # the team that this process is in, while it is in one
+left: list = []  # the connections of the team before
 
 
 @contextmanager
@@ -189,4 +190,7 @@ def joined() -> Iterator[Team]:
             team.sum(0.0)  # torchrun stops the others when one leaves: nobody leaves early
     finally:
         joined_as.clear()
+        # Whoever frees the connections must not hold Python's lock, as DistributedDataParallel
+        # would: their threads may be waiting for it. So they are kept until the next run, or exit.
+        left[:] = [distributed.group.WORLD]
         distributed.destroy_process_group()

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import traceback
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +53,9 @@ def a_run(report, dropout=0.0, ragged=False, exact=False, slow=False, **settings
 
 def held_out(report, sharded) -> None:
     """Evaluate together, dropout and all else being as in training."""
-    with joined() as team, spread(fresh_model(dropout=0.3), "cpu", sharded, team) as model:
-        report(evaluate(model, ragged_data(), QUICK, team=team))
+    model, cpu = fresh_model(dropout=0.3), torch.device("cpu")
+    with joined() as team, spread(model, cpu, sharded, team) as shared:
+        report(evaluate(shared, ragged_data(), QUICK, team=team))
 
 
 def child(work, rank, size, port, environment, report, given) -> None:
@@ -66,9 +66,8 @@ def child(work, rank, size, port, environment, report, given) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         work(report.send, **given)
-    except (ValueError, OSError, ArithmeticError) as error:
+    except Exception as error:
         report.send(error)
-        traceback.clear_frames(error.__traceback__)
 
 
 @dataclass
