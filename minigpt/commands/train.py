@@ -209,7 +209,7 @@ def run(args: argparse.Namespace) -> int:
             if team.size > 1:  # torchrun stops those that are left, who have to say what happened
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if team.said_by_first(error):  # once is enough
-                return 2
+                raise SystemExit(2) from None
             raise
         finally:
             sys.stdout.flush()

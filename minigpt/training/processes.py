@@ -140,7 +140,7 @@ class Team:
             return False
         with suppress(RuntimeError):
             self.store.set(f"error/{self.rank}", str(error))
-            for _ in range(0 if self.first else 20):
+            for _ in range(0 if self.first else round(ANSWER / 0.05)):
                 if self.store.check(["error/0"]):
                     return self.store.get("error/0").decode() == str(error)
                 time.sleep(0.05)
