@@ -29,7 +29,7 @@ function timesOf(s, path, i) {
   const flops = node.flops[i];
   return {
     time: milliseconds(seconds),
-    share: percent(seconds / s.tree.seconds[i], 1),
+    share: path.length ? percent(seconds / s.tree.seconds[i], 1) : "",
     rate: flops && seconds ? `${fixed(flops / seconds / 1e9, 1)} GFLOP/s` : "",
   };
 }
