@@ -107,7 +107,7 @@ def place(event, model: nn.Module, undone: dict[int, list[str]]) -> list[str]:
     path = module_path(names[0], model) if names else []
     node = next((up for up in above if up.name.startswith(NODE)), None)
     if node is None:
-        # Outside the model, what autograd took note of is the loss; clipping and the like it is not.
+        # Outside the model, what autograd took note of is the loss; clipping is not.
         path = path or (["loss"] if outermost.sequence_nr >= 0 else [])
         return ["forward", *path, kind] if path else ["the rest of the step", kind]
     if path:  # a module runs forward in the middle of the backward pass

@@ -39,7 +39,7 @@ def forgetful(block: nn.Module):
             forward,
             x,
             use_reentrant=False,
-            # Before the second pass it puts random numbers back to where they were: the same dropout.
+            # The second pass begins with the random numbers of the first: the same dropout.
             preserve_rng_state=True,
             context_fn=lambda: (nullcontext(), attending(block, attend)),
         )

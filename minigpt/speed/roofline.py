@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from minigpt.config import GPTConfig, check_whole
+from minigpt.config import GPTConfig, check_whole, require
 
 SIZES = (256, 512, 1024, 2048)  # of the square matrices that are multiplied
 READ = 512_000_000  # bytes that are read: more than a processor's caches hold
@@ -78,7 +78,9 @@ def machine_limits(
     bytes than a cache holds. `threads` are those of PyTorch, by default as many as it uses now.
     The best of what was seen is a limit only as far as nobody else kept the machine busy.
     """
-    check_whole("threads", threads if threads is not None else 1, otherwise=", or None")
+    if threads is not None:
+        check_whole("threads", threads, otherwise=", or None")
+    require(seconds > 0, "seconds", seconds, "more than 0")
     if not dtype.is_floating_point:
         raise ValueError(f"dtype is {dtype}; give a floating-point type such as torch.bfloat16")
     device, before, each = torch.device(device), torch.get_num_threads(), seconds / 5
@@ -96,8 +98,9 @@ def check_positions(config: GPTConfig, T: int, S: int) -> None:
     """Raise ValueError unless T new positions fit in behind S old ones."""
     check_whole("T", T)
     check_whole("S", S, least=0)
-    if T + S > config.block_size:
-        raise ValueError(f"T + S is {T + S}; the model holds {config.block_size} positions")
+    all_positions = T + S
+    if all_positions > config.block_size:
+        raise ValueError(f"T + S is {all_positions}; the model holds {config.block_size} positions")
 
 
 def forward_flops(config: GPTConfig, T: int, S: int = 0, scored: int | None = None) -> int:

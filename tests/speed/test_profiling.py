@@ -68,7 +68,13 @@ def test_the_parts_are_those_of_a_step_and_of_gpt2(whole):
     assert names >= {"wte", "wpe", "h.0", "h.1", "ln_f", "lm_head", "loss"}
     for way in ("forward", "backward"):
         block = at(whole, way, "h.1")
-        assert {p.name for p in block.parts} == {"ln_1", "attn", "ln_2", "mlp", "residual additions"}
+        assert {p.name for p in block.parts} == {
+            "ln_1",
+            "attn",
+            "ln_2",
+            "mlp",
+            "residual additions",
+        }
         inside = {p.name for p in at(block, "attn").parts}
         assert inside >= {"c_attn", "scores, softmax, mix", "c_proj"}
 
