@@ -18,7 +18,7 @@ function milliseconds(seconds) {
   const ms = 1000 * seconds;
   let digits = 3;
   for (const least of [1, 10, 100]) if (ms >= least) digits -= 1;
-  return `${fixed(ms, digits)} ms`;
+  return `${digits ? fixed(ms, digits) : Math.round(ms).toLocaleString("en")} ms`;
 }
 
 // A part's time in one profile: its share of the step, and what it calculates in a second.

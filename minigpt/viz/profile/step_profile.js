@@ -140,6 +140,20 @@ function pointedOf({ pointed, opened }) {
   return pointed && same(opened.slice(0, around.length), around) ? pointed : opened;
 }
 
+// A part's name in the table; it opens the part, however thin that is in its bar.
+const nameOf = (ui, { name, parts }, path) => (cell) => {
+  if (!parts.length) {
+    make("bdi", "", cell, name);
+    return;
+  }
+  const open = button(cell, "", () => {
+    cell.closest(".pf-table").focus(); // the button goes with its row
+    ui.set({ opened: path });
+    ui.keep({ pointed: path });
+  }, { class: "pf-open-row" });
+  make("bdi", "", open, name);
+};
+
 // The parts of the last bar as numbers.
 function makeTable(ui) {
   const element = make("div", "xp-scroll pf-table", null, undefined, {
@@ -165,7 +179,8 @@ function makeTable(ui) {
       const name = several ? `${cut(label, 24)}: ` : "";
       return [`${name}time`, `${name}of the step`, `${name}GFLOP/s`];
     });
-    const rows = node.parts.map((each) => [each.name, ...cellsOf(s, [...path, each.name])]);
+    const rows = node.parts.map((each) =>
+      [nameOf(ui, each, [...path, each.name]), ...cellsOf(s, [...path, each.name])]);
     element.replaceChildren();
     tabulate(element, "", ["part", ...head, ...(several ? ["change"] : [])], rows);
     lines = [...element.querySelectorAll("tbody tr")];

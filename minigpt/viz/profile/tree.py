@@ -14,6 +14,7 @@ from minigpt.config import as_plain, is_number
 from minigpt.speed.profiling import Part
 
 TINY = 0.015  # of a bar: less cannot be hit with a mouse
+FEW = 5  # parts of a bar that all stay, however thin: the table beside it opens them too
 OFF = 1e-6  # by which the parts may miss the whole
 OTHER, NO_PART = "other", "(in no part)"
 
@@ -97,13 +98,13 @@ def total(amounts: Sequence[float | None]) -> float | None:
 def gathered(parts: list[dict]) -> list[dict]:
     """Return a bar's parts, the tiny ones as one part at its end.
 
-    Alone, a tiny part stays as it is; and where all are tiny, all stay.
+    Few parts all stay; so does a tiny one that is alone; and where all are tiny, all stay.
     """
     whole = [total(each) or 0.0 for each in zip(*(part["seconds"] for part in parts))]
     least = TINY * max(whole, default=0.0)
     tiny = [part for part in parts if largest(part["seconds"]) < least]
     kept = [part for part in parts if largest(part["seconds"]) >= least]
-    if len(tiny) < 2 or not kept:
+    if len(parts) <= FEW or len(tiny) < 2 or not kept:
         return parts
     name = OTHER
     while any(part["name"] == name for part in kept):

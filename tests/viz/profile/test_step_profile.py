@@ -171,7 +171,12 @@ def test_a_click_opens_a_part_and_another_closes_it(page, played, expect):
 
 def test_what_is_gathered_can_be_opened(page, played, expect):
     widget = StepProfile(
-        whole("step", leaf("a", 1), leaf("big", 197), whole("b", leaf("c", 0.5), leaf("d", 1.5)))
+        whole(
+            "step",
+            *(leaf(f"big {i}", 1000) for i in range(4)),
+            leaf("a", 1),
+            whole("b", leaf("c", 0.5), leaf("d", 1.5)),
+        )
     )
     root = played(widget)
     other = part_named(root, "other")
@@ -180,6 +185,19 @@ def test_what_is_gathered_can_be_opened(page, played, expect):
     part_named(root, "b").click()
     hears(page, lambda: widget.opened, ["other", "b"])
     expect(root.locator(".pf-table")).to_contain_text("1.50 ms")
+
+
+def test_a_part_too_thin_to_be_hit_opens_from_the_table(page, played, expect):
+    widget = StepProfile(whole("step", leaf("big", 2345), whole("thin", leaf("a", 0.1))))
+    root = played(widget)
+    table = root.locator(".pf-table")
+    expect(table).to_contain_text("2,345 ms")
+    expect(table.get_by_role("button")).to_have_count(1)  # what has no parts opens nothing
+    table.get_by_role("button", name="thin").click()
+    hears(page, lambda: widget.opened, ["thin"])
+    expect(table).to_contain_text("0.100 ms")
+    expect(table).to_be_focused()
+    expect(root.locator(".pf-said")).to_contain_text("step › thin: 0.100 ms, <0.1 % of the step")
 
 
 def test_the_way_back_is_above_the_bars(page, played, expect):

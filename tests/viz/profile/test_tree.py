@@ -45,22 +45,29 @@ def test_what_is_in_no_part_is_a_part_of_its_own():
     assert names(merged([Part("step", 0.7, (Part("forward", 0.7 * (1 + 1e-9)),))])) == ["forward"]
 
 
+def some(**ms):
+    return whole("step", *(leaf(name, each) for name, each in ms.items()))
+
+
 def test_tiny_parts_are_gathered_and_none_is_lost():
-    tree = merged([whole("step", leaf("a", 1), leaf("big", 197), leaf("b", 2), leaf("mid", 50))])
-    assert names(tree) == ["big", "mid", "other"]
+    tree = merged([some(a=1, big=197, b=2, c=60, d=60, e=60)])
+    assert names(tree) == ["big", "c", "d", "e", "other"]
     other = at(tree, ["other"])
     assert other["seconds"] == pytest.approx([0.003]) and names(other) == ["a", "b"]
-    alone = merged([whole("step", leaf("tiny", 1), leaf("big", 199))])
-    assert names(alone) == ["tiny", "big"]  # one is not gathered
-    equal = merged([whole("step", *(leaf(f"{i}", 1) for i in range(100)))])
+
+
+def test_few_parts_or_one_tiny_part_or_only_tiny_parts_stay():
+    assert names(merged([some(a=1, big=197, b=2, c=60, d=60)])) == ["a", "big", "b", "c", "d"]
+    assert len(names(merged([some(a=1, b=60, c=60, d=60, e=60, f=60)]))) == 6
+    equal = merged([some(**{f"p{i}": 1 for i in range(100)})])
     assert len(names(equal)) == 100 and TINY > 1 / 100  # or "other" would hold all, for ever
     nothing = merged([whole("step", leaf("x", 5), whole("none", leaf("a", 0), leaf("b", 0)))])
     assert names(at(nothing, ["none"])) == []
 
 
 def test_a_part_called_other_stays_apart_from_those_gathered():
-    tree = merged([whole("step", leaf("other", 90), leaf("a", 1), leaf("b", 1))])
-    assert names(tree) == ["other", "other parts"]
+    tree = merged([some(other=90, a=1, b=1, c=90, d=90, e=90)])
+    assert names(tree) == ["other", "c", "d", "e", "other parts"]
     assert names(at(tree, ["other parts"])) == ["a", "b"]
 
 
@@ -85,10 +92,10 @@ def test_two_profiles_stand_together_by_name():
 
 
 def test_what_is_tiny_in_one_profile_only_is_not_gathered():
-    first = whole("step", leaf("a", 1), leaf("b", 1), leaf("c", 1), leaf("big", 200))
-    second = whole("step", leaf("a", 50), leaf("b", 1), leaf("c", 1), leaf("big", 100))
+    first = some(a=1, b=1, c=1, big=200, d=50, e=50)
+    second = some(a=50, b=1, c=1, big=100, d=50, e=50)
     tree = merged([first, second])
-    assert names(tree) == ["a", "big", "other"]
+    assert names(tree) == ["a", "big", "d", "e", "other"]
     assert names(at(tree, ["other"])) == ["b", "c"]
 
 
