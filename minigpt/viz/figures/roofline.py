@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import cycle, pairwise
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
 
 from minigpt.config import is_number, require
 from minigpt.viz.figures.plots import INK, OKABE_ITO, drawable
@@ -83,63 +83,62 @@ def put_labels(ax: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     ax.figure.draw_without_rendering()  # the layout is settled now
     scale = ax.figure.dpi / 100
     spots = [ax.transData.transform(point) for point in points.values()]
-    lines = [box for line in ax.lines for box in along(line, 3 * scale)]
-    labels = []
+    drawn = [line for line in ax.lines if len(line.get_xdata()) > 1]  # a marker is one point
+    lines = np.concatenate([along(line, 3 * scale) for line in drawn])
+    labels = np.empty((0, 4))
     for label, spot, point in zip(points, spots, points.values()):
-        text = ax.annotate(
-            drawable(label),
-            point,
-            xytext=(0, 0),
-            textcoords="offset points",
-            size=9,
-            color=INK,
-            va="center",
-        )
+        look = dict(size=9, color=INK, va="center")
+        text = ax.annotate(drawable(label), point, (0, 0), textcoords="offset points", **look)
         others = [around(other, AROUND * scale) for other in spots if other is not spot]
-        taken = [around(spot, MARKER * scale), *others, *lines, *labels]
-        labels.append(place(ax, text, spot, taken, scale))
+        taken = np.vstack([around(spot, MARKER * scale), *others, lines, labels])
+        labels = np.vstack([labels, place(ax, text, spot, taken, labels)])
 
 
-def around(spot, size: float) -> Bbox:
-    return Bbox.from_bounds(spot[0] - size / 2, spot[1] - size / 2, size, size)
+def around(spots: np.ndarray, size: float) -> np.ndarray:
+    """Return boxes (left, bottom, right, top) of one size around one spot or several."""
+    return np.concatenate([spots - size / 2, spots + size / 2], axis=-1)
 
 
-def along(line: Line2D, thickness: float) -> list[Bbox]:
+def along(line: Line2D, thickness: float) -> np.ndarray:
     """Return small boxes along a line, in pixels."""
     corners = line.get_transform().transform(line.get_xydata())
-    return [
-        around(start + (end - start) * i / 100, thickness)
-        for start, end in pairwise(corners)
-        for i in range(101)
-    ]
+    ways = [np.linspace(start, end, 200) for start, end in pairwise(corners)]
+    return around(np.concatenate(ways), thickness)
 
 
-def place(ax: Axes, text: Annotation, spot, taken: list[Bbox], scale: float) -> Bbox:
-    """Move a label to the nearest free place around its point, with a line where it is far."""
-    size = text.get_window_extent()
+def is_free(box: np.ndarray, taken: np.ndarray) -> bool:
+    """Say whether a box overlaps none of the others."""
+    beside = (box[:2] >= taken[:, 2:]) | (box[2:] <= taken[:, :2])
+    return bool(beside.any(axis=1).all())
+
+
+def places(spot: np.ndarray, width: float, height: float, scale: float) -> Iterator:
+    """Yield (is it beside the spot, box) around a spot, the nearest first."""
     for ring in range(RINGS):
-        for side in range(SIDES):
-            angle = 2 * math.pi * side / SIDES
-            away = (MARKER * 0.8 + 14 * ring) * scale
-            x = spot[0] + away * math.cos(angle) + size.width / 2 * (math.cos(angle) - 1)
-            y = spot[1] + away * math.sin(angle)
-            box = Bbox.from_bounds(x, y - size.height / 2, size.width, size.height)
-            if inside(box, ax.bbox) and not any(box.overlaps(other) for other in taken):
-                text.set_position(tuple((c - s) * 72 / ax.figure.dpi for c, s in zip((x, y), spot)))
-                if ring:
-                    ends = ax.transData.inverted().transform([spot, nearest(box, spot)])
-                    ax.plot(*ends.T, color=INK, linewidth=0.6, label="_leader")
-                return box
+        away = (0.8 * MARKER + 14 * ring) * scale
+        for angle in np.linspace(0, 2 * np.pi, SIDES, endpoint=False):
+            left = spot[0] + away * np.cos(angle) + width / 2 * (np.cos(angle) - 1)
+            middle = spot[1] + away * np.sin(angle)
+            box = [left, middle - height / 2, left + width, middle + height / 2]
+            yield ring == 0, np.array(box)
+
+
+def place(ax: Axes, text: Annotation, spot, taken: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Move a label to the nearest free place around its point, with a line where it is far."""
+    size, frame, dpi = text.get_window_extent(), ax.bbox, ax.figure.dpi
+    low, high = np.array([frame.x0, frame.y0]), np.array([frame.x1, frame.y1])
+    for is_beside, box in places(spot, size.width, size.height, dpi / 100):
+        end = np.clip(spot, box[:2], box[2:])  # of a line to the label
+        leader = around(np.linspace(spot, end, 50), 1)
+        clear = is_beside or all(is_free(each, labels) for each in leader)
+        if (box[:2] >= low).all() and (box[2:] <= high).all() and is_free(box, taken) and clear:
+            corner = np.array([box[0], (box[1] + box[3]) / 2])
+            text.set_position(tuple((corner - spot) * 72 / dpi))
+            if not is_beside:
+                ends = ax.transData.inverted().transform([spot, end])
+                ax.plot(*ends.T, color=INK, linewidth=0.6, label="_leader")
+            return box
     raise ValueError(
         f"there is no room for the label {text.get_text()!r}; draw fewer points, or "
         "give axes of a larger figure"
     )
-
-
-def inside(box: Bbox, frame: Bbox) -> bool:
-    return frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-
-
-def nearest(box: Bbox, spot) -> tuple[float, float]:
-    """Return the point of a box that is nearest to a spot."""
-    return min(max(spot[0], box.x0), box.x1), min(max(spot[1], box.y0), box.y1)
