@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from minigpt.config import is_number, require
 from minigpt.viz.figures.plots import INK, OKABE_ITO, drawable
@@ -18,7 +19,7 @@ from minigpt.viz.figures.plots import INK, OKABE_ITO, drawable
 MARKERS = "osD^vPX*"  # so that no point is told by colour alone
 MARKER = 14  # pixels around a marker that stay free, for figures of 100 dots an inch
 AROUND = 30  # pixels around another point in which a label would be taken for its
-RINGS, SIDES = 20, 16  # of places around a point that are tried for its label
+NEAR, RINGS, SIDES = 5, 40, 16  # of places around a point that are tried for its label
 
 
 def plot_roofline(
@@ -79,19 +80,38 @@ def check_limits(peak_flops, bandwidth, points) -> None:
 
 
 def put_labels(ax: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Write a label beside each point, where it covers no other label, no point and no line."""
+    """Write a label beside each point; it never covers another label or a point.
+
+    It stays off all lines too, and away from other points, where there is room for that.
+    """
     ax.figure.draw_without_rendering()  # the layout is settled now
     scale = ax.figure.dpi / 100
     spots = [ax.transData.transform(point) for point in points.values()]
-    drawn = [line for line in ax.lines if len(line.get_xdata()) > 1]  # a marker is one point
-    lines = np.concatenate([along(line, 3 * scale) for line in drawn])
+    dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
+    [roof] = [along(line, 3 * scale) for line in ax.lines if line.get_label() == "roof"]
+    lines = np.concatenate([roof, *(along(line, 3 * scale) for line in dotted)])
+    markers = np.array([around(spot, MARKER * scale) for spot in spots]).reshape(-1, 4)
     labels = np.empty((0, 4))
     for label, spot, point in zip(points, spots, points.values()):
         look = dict(size=9, color=INK, va="center")
         text = ax.annotate(drawable(label), point, (0, 0), textcoords="offset points", **look)
-        others = [around(other, AROUND * scale) for other in spots if other is not spot]
-        taken = np.vstack([around(spot, MARKER * scale), *others, lines, labels])
-        labels = np.vstack([labels, place(ax, text, spot, taken, labels)])
+        away = [around(other, AROUND * scale) for other in spots if other is not spot]
+        leaders = [along(line, scale) for line in ax.lines if line.get_label() == "_leader"]
+        for kept_off, uncrossed, rings in (
+            ([*away, lines, *leaders], labels, NEAR),
+            ([roof, *leaders], labels, 2 * NEAR),
+            ([], [], RINGS),
+        ):
+            taken = np.vstack([markers, *kept_off, labels])
+            box = place(ax, text, spot, taken, uncrossed, rings)
+            if box is not None:
+                break
+        else:
+            raise ValueError(
+                f"there is no room for the label {text.get_text()!r}; draw fewer points, or "
+                "give axes of a larger figure"
+            )
+        labels = np.vstack([labels, box])
 
 
 def around(spots: np.ndarray, size: float) -> np.ndarray:
@@ -112,9 +132,10 @@ def is_free(box: np.ndarray, taken: np.ndarray) -> bool:
     return bool(beside.any(axis=1).all())
 
 
-def places(spot: np.ndarray, width: float, height: float, scale: float) -> Iterator:
+def places(spot: np.ndarray, size: Bbox, scale: float, rings: int) -> Iterator:
     """Yield (is it beside the spot, box) around a spot, the nearest first."""
-    for ring in range(RINGS):
+    width, height = size.width, size.height
+    for ring in range(rings):
         away = (0.8 * MARKER + 14 * ring) * scale
         for angle in np.linspace(0, 2 * np.pi, SIDES, endpoint=False):
             left = spot[0] + away * np.cos(angle) + width / 2 * (np.cos(angle) - 1)
@@ -123,22 +144,26 @@ def places(spot: np.ndarray, width: float, height: float, scale: float) -> Itera
             yield ring == 0, np.array(box)
 
 
-def place(ax: Axes, text: Annotation, spot, taken: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Move a label to the nearest free place around its point, with a line where it is far."""
+def place(
+    ax: Axes, text: Annotation, spot, taken: np.ndarray, uncrossed, rings: int
+) -> np.ndarray | None:
+    """Move a label to the nearest place that is not taken, with a line to its point if it is far.
+
+    The line crosses none of the boxes `uncrossed`. Returns the label's box, or None: no place.
+    """
     size, frame, dpi = text.get_window_extent(), ax.bbox, ax.figure.dpi
     low, high = np.array([frame.x0, frame.y0]), np.array([frame.x1, frame.y1])
-    for is_beside, box in places(spot, size.width, size.height, dpi / 100):
-        end = np.clip(spot, box[:2], box[2:])  # of a line to the label
-        leader = around(np.linspace(spot, end, 50), 1)
-        clear = is_beside or all(is_free(each, labels) for each in leader)
-        if (box[:2] >= low).all() and (box[2:] <= high).all() and is_free(box, taken) and clear:
-            corner = np.array([box[0], (box[1] + box[3]) / 2])
-            text.set_position(tuple((corner - spot) * 72 / dpi))
-            if not is_beside:
-                ends = ax.transData.inverted().transform([spot, end])
-                ax.plot(*ends.T, color=INK, linewidth=0.6, label="_leader")
-            return box
-    raise ValueError(
-        f"there is no room for the label {text.get_text()!r}; draw fewer points, or "
-        "give axes of a larger figure"
-    )
+    for is_beside, box in places(spot, size, dpi / 100, rings):
+        if (box[:2] < low).any() or (box[2:] > high).any() or not is_free(box, taken):
+            continue
+        end = np.clip(spot, box[:2], box[2:])
+        leader = [] if is_beside or not len(uncrossed) else around(np.linspace(spot, end, 50), 1)
+        if not all(is_free(each, uncrossed) for each in leader):
+            continue
+        corner = np.array([box[0], (box[1] + box[3]) / 2])
+        text.set_position(tuple((corner - spot) * 72 / dpi))
+        if not is_beside:
+            ends = ax.transData.inverted().transform([spot, end])
+            ax.plot(*ends.T, color=INK, linewidth=0.6, label="_leader")
+        return box
+    return None

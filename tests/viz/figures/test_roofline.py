@@ -58,22 +58,31 @@ def test_a_fast_machine_has_larger_units_and_all_is_within_the_axes():
         assert corner.get_ylim()[0] < y[0] < corner.get_ylim()[1]
 
 
+def scattered(seed, crowded):
+    """Points all over and points in a crowd, with labels of several lengths."""
+    chance = random.Random(seed)
+    near = [(chance.uniform(80, 120), chance.uniform(4e10, 6e10)) for _ in range(crowded)]
+    far = [(10 ** chance.uniform(-1, 2), 10 ** chance.uniform(8, 10)) for _ in range(10 - crowded)]
+    names = [f"{'prefill of many tokens'[: 6 + 2 * i]} {i}" for i in range(10)]
+    return dict(zip(names, near + far))
+
+
+def overlaps(ax, points):
+    """What lies on a label: another label, or a point."""
+    boxes = [text.get_window_extent() for text in labels(ax)]
+    spots = [ax.transData.transform([(x, y / 1e9)])[0] for x, y in points.values()]
+    pairs = [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    return pairs + [pair for pair in itertools.product(boxes, spots) if pair[0].contains(*pair[1])]
+
+
 @pytest.mark.parametrize("dpi", [72, 100, 200])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_label_lies_on_another_or_on_a_point_or_outside(seed, dpi):
-    chance = random.Random(seed)
-    near = [(chance.uniform(80, 120), chance.uniform(4e10, 6e10)) for _ in range(5)]
-    far = [(10 ** chance.uniform(-1, 2), 10 ** chance.uniform(8, 10)) for _ in range(5)]
-    points = {f"{'prefill of many tokens'[: 6 + 2 * i]} {i}": p for i, p in enumerate(near + far)}
+def test_no_label_lies_on_anything_or_outside(seed, dpi):
+    points = scattered(seed, crowded=3)
     ax = plot_roofline(PEAK, BANDWIDTH, points, plt.figure(figsize=(8.2, 4.4), dpi=dpi).subplots())
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in labels(ax)]
-    assert len(boxes) == 10
-    for one, other in itertools.combinations(boxes, 2):
-        assert not one.overlaps(other)
-    spots = [ax.transData.transform([(x, y / 1e9)])[0] for x, y in points.values()]
-    for box, (x, y) in itertools.product(boxes, spots):
-        assert not (box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1)
+    assert len(boxes) == 10 and not overlaps(ax, points)
     roof = line(ax, "roof")[0]
     for leader, box in itertools.product(line(ax, "_leader"), boxes):
         path = leader.get_path().transformed(ax.transData)
@@ -85,6 +94,13 @@ def test_no_label_lies_on_another_or_on_a_point_or_outside(seed, dpi):
         assert ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_in_a_crowd_labels_still_lie_on_no_other_and_on_no_point(seed):
+    points = scattered(seed, crowded=8)
+    ax = plot_roofline(PEAK, BANDWIDTH, points)
+    assert len(labels(ax)) == 10 and not overlaps(ax, points)
+
+
 def test_points_at_one_place_have_labels_apart():
     ax = plot_roofline(PEAK, BANDWIDTH, {f"run {i}": (10.0, 1e10) for i in range(6)})
     boxes = [text.get_window_extent() for text in labels(ax)]
@@ -93,9 +109,10 @@ def test_points_at_one_place_have_labels_apart():
 
 
 def test_more_labels_than_there_is_room_for_are_refused():
-    many = {f"a long label of a run, {i}": (10.0, 1e10) for i in range(300)}
+    many = {f"a long label, {i}": (10.0, 1e10) for i in range(5)}
+    small = plt.figure(figsize=(2.4, 1), dpi=100).subplots()
     with pytest.raises(ValueError, match="there is no room for the label 'a long label"):
-        plot_roofline(PEAK, BANDWIDTH, many)
+        plot_roofline(PEAK, BANDWIDTH, many, small)
 
 
 def test_no_points_leave_the_roof_and_labels_are_text():
