@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from matplotlib.ticker import NullFormatter
 from matplotlib.transforms import Bbox
 
 from minigpt.config import is_number, require
@@ -49,12 +50,11 @@ def plot_roofline(
     ax.set(xlabel="arithmetic intensity (FLOP per byte)", ylabel=f"speed ({name})")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+        axis.set_minor_formatter(NullFormatter())
     roof = [(x, min(peak_flops, bandwidth * x) / unit) for x in (low, ridge, high)]
     ax.plot(*zip(*roof), color=INK, linewidth=2, label="roof")
-    ax.set_title(
-        f"{bandwidth / 1e9:,.3g} GB/s, {peak_flops / unit:,.3g} {name}; they meet at "
-        f"{ridge:,.3g} FLOP per byte"
-    )
+    limits = f"{bandwidth / 1e9:,.3g} GB/s, {peak_flops / unit:,.3g} {name}"
+    ax.set_title(f"{limits}; they meet at {ridge:,.3g} FLOP per byte")
     for (x, y), marker, colour in zip(points.values(), cycle(MARKERS), cycle(OKABE_ITO)):
         top = min(peak_flops, bandwidth * x)
         ax.plot([x, x], [y / unit, top / unit], ":", color=INK, linewidth=1)
@@ -86,32 +86,22 @@ def put_labels(ax: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """
     ax.figure.draw_without_rendering()  # the layout is settled now
     scale = ax.figure.dpi / 100
-    spots = [ax.transData.transform(point) for point in points.values()]
-    dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
+    spots = np.array([ax.transData.transform(point) for point in points.values()]).reshape(-1, 2)
     [roof] = [along(line, 3 * scale) for line in ax.lines if line.get_label() == "roof"]
-    lines = np.concatenate([roof, *(along(line, 3 * scale) for line in dotted)])
-    markers = np.array([around(spot, MARKER * scale) for spot in spots]).reshape(-1, 4)
-    labels = np.empty((0, 4))
-    for label, spot, point in zip(points, spots, points.values()):
+    dotted = [along(line, 3 * scale) for line in ax.lines if line.get_linestyle() == ":"]
+    markers, labels = around(spots, MARKER * scale), np.empty((0, 4))
+    for i, (label, point) in enumerate(points.items()):
         look = dict(size=9, color=INK, va="center")
         text = ax.annotate(drawable(label), point, (0, 0), textcoords="offset points", **look)
-        away = [around(other, AROUND * scale) for other in spots if other is not spot]
+        away = around(np.delete(spots, i, axis=0), AROUND * scale)
         leaders = [along(line, scale) for line in ax.lines if line.get_label() == "_leader"]
-        for kept_off, uncrossed, rings in (
-            ([*away, lines, *leaders], labels, NEAR),
-            ([roof, *leaders], labels, 2 * NEAR),
-            ([], [], RINGS),
-        ):
-            taken = np.vstack([markers, *kept_off, labels])
-            box = place(ax, text, spot, taken, uncrossed, rings)
-            if box is not None:
-                break
-        else:
-            raise ValueError(
-                f"there is no room for the label {text.get_text()!r}; draw fewer points, or "
-                "give axes of a larger figure"
-            )
-        labels = np.vstack([labels, box])
+        always = [markers, labels]
+        tries = (
+            ([*always, *leaders, roof, *dotted, away], labels, NEAR),
+            ([*always, *leaders, roof], labels, 2 * NEAR),
+            (always, labels[:0], RINGS),
+        )
+        labels = np.vstack([labels, place_at_best(ax, text, spots[i], tries)])
 
 
 def around(spots: np.ndarray, size: float) -> np.ndarray:
@@ -157,7 +147,7 @@ def place(
         if (box[:2] < low).any() or (box[2:] > high).any() or not is_free(box, taken):
             continue
         end = np.clip(spot, box[:2], box[2:])
-        leader = [] if is_beside or not len(uncrossed) else around(np.linspace(spot, end, 50), 1)
+        leader = [] if is_beside else around(np.linspace(spot, end, 50), 1)
         if not all(is_free(each, uncrossed) for each in leader):
             continue
         corner = np.array([box[0], (box[1] + box[3]) / 2])
@@ -167,3 +157,15 @@ def place(
             ax.plot(*ends.T, color=INK, linewidth=0.6, label="_leader")
         return box
     return None
+
+
+def place_at_best(ax: Axes, text: Annotation, spot, tries) -> np.ndarray:
+    """Move a label to where the first of the tries (taken, uncrossed, rings) finds a place."""
+    for taken, uncrossed, rings in tries:
+        box = place(ax, text, spot, np.vstack(taken), uncrossed, rings)
+        if box is not None:
+            return box
+    raise ValueError(
+        f"there is no room for the label {text.get_text()!r}; draw fewer points, or give axes of "
+        "a larger figure"
+    )
