@@ -269,6 +269,17 @@ def test_the_keyboard_alone_opens_walks_and_closes(page, played, expect):
     at("forward", 0)  # one stop for all bars
 
 
+def test_arrows_lead_from_a_bar_up_to_the_part_it_was_opened_from(page, played, expect):
+    widget = StepProfile(whole("step", leaf("a", 1), whole("b", leaf("c", 1), leaf("d", 1))))
+    widget.opened = ["b"]
+    root = played(widget)
+    focused = root.locator(".pf-part:focus")
+    part_named(root, "d").focus()
+    for key, name in (("ArrowUp", "b"), ("ArrowDown", "c")):
+        page.keyboard.press(key)
+        expect(focused).to_have_attribute("aria-label", re.compile(f"^{name}: "))
+
+
 def test_the_focus_is_seen(page, played):
     root = played(StepProfile(step()))
     page.keyboard.press("Tab")
