@@ -33,6 +33,11 @@ class PowerLaw:
         return self.floor + self.factor * amount**-self.exponent
 
 
+def chances(spread: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw by which factor each run lies off its law; beyond e^±50 nothing can be told apart."""
+    return np.exp(np.clip(spread * random.normal(size=spread.shape), -50, 50))
+
+
 @dataclass(frozen=True, eq=False)
 class LawWithDoubt:
     """A fitted law, and others that might as well be the true one: the same runs, drawn anew.
@@ -59,7 +64,7 @@ class LawWithDoubt:
         require(fine, "confidence", confidence, "between 0 and 1, as 0.95")
         floor, factor, exponent = self.others.T
         above = factor * amount**-exponent
-        chance = np.exp(self.spread * np.random.default_rng(0).normal(size=len(above)))
+        chance = chances(self.spread, np.random.default_rng(0))
         losses = floor + above * chance if self.floor_known else (floor + above) * chance
         low, high = np.quantile(losses, [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), float(high)
@@ -105,10 +110,11 @@ def fit_all(x: np.ndarray, losses: np.ndarray) -> np.ndarray:
     best, least = np.zeros((len(losses), 3)), np.full(len(losses), np.inf)
     for exponent in EXPONENTS:
         p = (x / unit) ** -exponent
-        s0, s1, s2 = weights.sum(axis=1), weights @ p, weights @ p**2
-        t0, t1 = (1 / losses).sum(axis=1), (1 / losses) @ p
-        floor = np.maximum((t0 * s2 - t1 * s1) / (s0 * s2 - s1**2), 0.0)
-        factor = (t1 - floor * s1) / s2
+        away = p - (weights @ p / weights.sum(axis=1))[:, None]  # from the weighted mean (D, N)
+        slope = (weights * away * losses).sum(axis=1) / (weights * away**2).sum(axis=1)
+        floor = (weights * (losses - slope[:, None] * p)).sum(axis=1) / weights.sum(axis=1)
+        slope0 = (weights * losses) @ p / (weights @ p**2)  # through a floor of 0
+        factor, floor = np.where(floor < 0, slope0, slope), np.maximum(floor, 0.0)
         errors = (((floor[:, None] + factor[:, None] * p) / losses - 1) ** 2).sum(axis=1)
         better = errors < least
         least[better] = errors[better]
@@ -161,7 +167,7 @@ def resample_law(
     squares = (np.log((y - off) / expected) ** 2).sum()
     random = np.random.default_rng(seed)
     spread = np.sqrt(squares / random.chisquare(len(x) - fitted, draws))
-    drawn = off + expected * np.exp(spread[:, None] * random.normal(size=(draws, len(x))))
+    drawn = off + expected * chances(np.tile(spread[:, None], len(x)), random)
     fits = fit_all(x, drawn) if floor is None else fit_line(x, drawn, floor)
     return LawWithDoubt(law, fits, spread, floor is not None)
 
