@@ -126,14 +126,14 @@ rows = []
 for rate, watts, price, pue in machines.values():
     how = dict(watts=watts, price_per_hour=price, overhead=pue)
     cost = costs.training_cost(gpt2, 300e9, rate, **how)
-    figures = f"{cost.money:,.0f}", f"{cost.kilowatt_hours:,.0f}"
-    rows.append([costs.time_in_words(cost.hours), *figures])
-assert rows[1][1:] == rows[2][1:]
+    rows.append([costs.time_in_words(cost.hours), cost.money, cost.kilowatt_hours])
+assert rows[1][1:] == rows[2][1:] and rows[0][2] > rows[1][2]
+rows = [[time_taken, *(f"{figure:,.0f}" for figure in others)] for time_taken, *others in rows]
 viz.table(rows, ["time", "dollars", "kWh"], rows=list(machines))
 
 # %% [markdown]
 # The same money and energy, in an eighth of the time, *if* eight lose nothing by waiting for each
-# other.
+# other. And the slow machine is not the thrifty one: look at its kWh.
 
 # %% [markdown]
 # ## A scaling law of your own
