@@ -10,6 +10,7 @@
 
 # %%
 import torch
+from torch.nn import functional as F
 
 from minigpt.course import check
 
@@ -165,3 +166,136 @@ def best_segment(*, n_layer, inside, boundary):
 
 # %% check="best_segment"
 check("best_segment", best_segment)
+
+# %% [markdown] exercise="accumulated_gradients"
+# ## Many small batches, one exchange
+#
+# Several processes train one model, each on its own micro-batches. `model` is wrapped as PyTorch's
+# `DistributedDataParallel` wraps it: `model(x)` gives logits, and
+#
+# - a backward pass **exchanges** gradients: those that have been added up so far become the *mean*
+#   over all processes;
+# - but for a forward pass **within** `with model.no_sync():`. What its backward pass gives is added
+#   up here, and not exchanged.
+#
+# Write `accumulated_gradients(model, batches, total, size)`:
+#
+# | | |
+# | --- | --- |
+# | `batches` | a list of micro-batches `(x, y)`, both `(B, T)` int64, of different shapes |
+# | | a target `y` of -100 does not count; a micro-batch may have no other |
+# | `total` | the targets that count, of **all** processes together |
+# | `size` | the number of processes |
+# | result | a float: the sum of this process's surprises, in nats, divided by `total` |
+#
+# - Afterwards the gradients are those of the mean surprise over the targets of all processes, given
+#   that the others do the same. They are clear when you are called.
+# - Gradients are exchanged **once**, by the last micro-batch. All processes have as many
+#   micro-batches, and wait for each other there.
+# - No micro-batch's activations are held longer than necessary.
+#
+# For example, if one of two processes has 12 of 43 targets, each of its surprises counts 1/43.
+
+
+# %% solution="accumulated_gradients"
+def accumulated_gradients(model, batches, total, size):
+    """Leave the gradients of the mean over all processes; return this process's share of it."""
+    ### BEGIN SOLUTION
+    nats = 0.0
+
+    def learn(x, y):
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum")
+        (loss * size / total).backward()  # the exchange divides by size again
+        return loss.item()
+
+    with model.no_sync():
+        for x, y in batches[:-1]:
+            nats += learn(x, y)
+    return (nats + learn(*batches[-1])) / total
+    ### END SOLUTION
+
+
+# %% check="accumulated_gradients"
+check("accumulated_gradients", accumulated_gradients)
+
+# %% [markdown] exercise="ring_all_reduce"
+# ## Round the ring
+#
+# W workers hold a vector each, and all want the sum. They stand in a ring: a worker can send to its
+# right neighbour only. Each vector is cut in W **chunks**, chunk c of one as long as chunk c of
+# another.
+#
+# - First phase, W - 1 rounds: each worker sends one chunk, and adds what it receives to its own
+#   chunk of that number. It begins with the chunk of its own number (worker 0 with chunk 0), and
+#   goes on with the one that it has just added to.
+# - Now each worker has the whole sum of one chunk. Second phase, W - 1 rounds: they are passed on,
+#   and take the place of what the receiver had.
+#
+# Write `ring_all_reduce(held, exchange)`:
+#
+# | | |
+# | --- | --- |
+# | `held` | `held[w][c]` is chunk c of worker w, `(n,)`; chunks may differ in length |
+# | `exchange` | `exchange(messages)` is one round: takes a list of W tensors, one of each worker, |
+# | | and returns a list of W, what each receives: `messages[w]` goes to worker `(w + 1) % W` |
+# | result | a list like `held`: all chunks of all workers, afterwards |
+#
+# `held` and its tensors stay as they are. One worker alone has nothing to send.
+#
+# For example, two workers with `[a, b]` and `[c, d]`: round 0 carries a and d, round 1 the sums.
+
+
+# %% solution="ring_all_reduce"
+def ring_all_reduce(held, exchange):
+    """Add up the workers' chunks, round by round: a list for each worker, of its chunks."""
+    ### BEGIN SOLUTION
+    W = len(held)
+    now = [list(chunks) for chunks in held]
+    for r in range(2 * (W - 1)):
+        received = exchange([now[w][(w - r) % W] for w in range(W)])
+        for w in range(W):
+            c = (w - r - 1) % W  # what the left neighbour sent
+            now[w][c] = now[w][c] + received[w] if r < W - 1 else received[w]
+    return now
+    ### END SOLUTION
+
+
+# %% check="ring_all_reduce"
+check("ring_all_reduce", ring_all_reduce)
+
+# %% [markdown] exercise="reshard"
+# ## On another number of processes
+#
+# A parameter of n numbers is cut in **shards**, one for each process: n / processes numbers each,
+# rounded up, side by side. The last ones are filled with **padding**, or are padding alone. Then a
+# run goes on with `size` processes.
+#
+# Write `reshard(shards, n, size)`: the shards for the new number of processes.
+#
+# | | |
+# | --- | --- |
+# | `shards` | a list of tensors of one length and dtype: what each process held |
+# | `n` | how many numbers the parameter has |
+# | `size` | the new number of processes |
+# | result | a list of `size` tensors of one length, of that dtype |
+#
+# - What the old padding holds means nothing. The new padding is 0.
+# - Each shard is a tensor of its own, not a view: it keeps no more in memory than itself.
+#
+# For example, `[[1, 2, 3], [4, 5, 9]]` with `n = 5` becomes `[[1, 2], [3, 4], [5, 0], [0, 0]]` for
+# four processes.
+
+
+# %% solution="reshard"
+def reshard(shards, n, size):
+    """Cut what the shards hold anew: a list of `size` tensors."""
+    ### BEGIN SOLUTION
+    length = -(-n // size)  # rounded up
+    new = torch.zeros(size, length, dtype=shards[0].dtype)
+    new.view(-1)[:n] = torch.cat(shards)[:n]
+    return [shard.clone() for shard in new]
+    ### END SOLUTION
+
+
+# %% check="reshard"
+check("reshard", reshard)

@@ -1,9 +1,11 @@
 """Correct answers to the exercises of lesson 11, each written in another way."""
 
+import itertools
 import math
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 # --- attainable_time ---
 
@@ -150,9 +152,154 @@ def segment_in_numpy(*, n_layer, inside, boundary):
     return place + 1, int(peaks[place])
 
 
+# --- accumulated_gradients ---
+
+
+def accumulated_by_means(model, batches, total, size):
+    """Means, each weighted by its own number of targets."""
+    share = 0.0
+    for place, (x, y) in enumerate(batches):
+        count = int((y >= 0).sum())
+
+        def learn(x=x, y=y, count=count):
+            nats = F.cross_entropy(model(x).transpose(1, 2), y, reduction="none").sum()
+            mean = nats / max(count, 1)
+            (mean * count * size / total).backward()
+            return mean.item() * count / total
+
+        if place < len(batches) - 1:
+            with model.no_sync():
+                share += learn()
+        else:
+            share += learn()
+    return share
+
+
+def accumulated_and_scaled(model, batches, total, size):
+    """Sums first; the gradients are scaled before the exchange by a weight of each target."""
+    *first, last = batches
+    weight = torch.tensor(size / total)
+    told = []
+    with model.no_sync():
+        for x, y in first:
+            told.append(_went_back(model, x, y, weight))
+    told.append(_went_back(model, *last, weight))
+    return sum(told) / size
+
+
+def _went_back(model, x, y, weight):
+    log_p = model(x).log_softmax(-1)
+    picked = log_p.gather(-1, y.clamp(min=0)[..., None])[..., 0]
+    share = -(picked * (y != -100) * weight).sum()
+    share.backward()
+    return share.item()
+
+
+def accumulated_forward_inside(model, batches, total, size):
+    """Only the forward pass stands inside: it decides."""
+    nats = 0.0
+    for left in range(len(batches), 0, -1):
+        x, y = batches[-left]
+        if left > 1:
+            with model.no_sync():
+                logits = model(x)
+        else:
+            logits = model(x)
+        loss = F.nll_loss(F.log_softmax(logits.flatten(0, 1), -1), y.flatten(), reduction="sum")
+        loss.mul(size).div(total).backward()
+        nats += float(loss.detach())
+    return nats / total
+
+
+# --- ring_all_reduce ---
+
+
+def ring_in_two_loops(held, exchange):
+    W = len(held)
+    mine = {(w, c): chunk for w, chunks in enumerate(held) for c, chunk in enumerate(chunks)}
+    for step in range(W - 1):
+        got = exchange([mine[w, (w - step) % W] for w in range(W)])
+        for w, message in enumerate(got):
+            mine[w, (w - step - 1) % W] = mine[w, (w - step - 1) % W] + message
+    for step in range(W - 1):
+        got = exchange([mine[w, (w + 1 - step) % W] for w in range(W)])
+        for w, message in enumerate(got):
+            mine[w, (w - step) % W] = message
+    return [[mine[w, c] for c in range(W)] for w in range(W)]
+
+
+def ring_by_turning(held, exchange):
+    """Each worker remembers which chunk goes next."""
+    W = len(held)
+    now = [[chunk.clone() for chunk in chunks] for chunks in held]
+    going = list(range(W))
+    for phase in ("add", "replace"):
+        for _ in range(W - 1):
+            received = exchange([now[w][c] for w, c in enumerate(going)])
+            going = going[-1:] + going[:-1]
+            for w, c in enumerate(going):
+                now[w][c] = received[w] + now[w][c] * (phase == "add")
+    return now
+
+
+def ring_on_one_vector(held, exchange):
+    """Chunks as slices of one tensor a worker."""
+    W, lengths = len(held), [len(chunk) for chunk in held[0]]
+    ends = np.cumsum([0, *lengths]).tolist()
+    pieces = [slice(a, b) for a, b in itertools.pairwise(ends)]
+    rows = torch.stack([torch.cat(chunks) for chunks in held])
+    for r in range(2 * W - 2):
+        messages = exchange([rows[w, pieces[(w - r) % W]].clone() for w in range(W)])
+        for w in range(W):
+            where = pieces[(w - r - 1) % W]
+            rows[w, where] = messages[w] + (rows[w, where] if r < W - 1 else 0)
+    return [list(row.split(lengths)) for row in rows]
+
+
+# --- reshard ---
+
+
+def reshard_by_loop(shards, n, size):
+    length, flat = math.ceil(n / size), torch.cat(shards)
+    new = []
+    for rank in range(size):
+        piece = flat[min(rank * length, n) : min((rank + 1) * length, n)]
+        new.append(torch.cat([piece, piece.new_zeros(length - len(piece))]))
+    return new
+
+
+def reshard_by_numbers(shards, n, size):
+    numbers = [number for shard in shards for number in shard.tolist()][:n]
+    length = (n + size - 1) // size
+    numbers += [0.0] * (length * size - n)
+    rows = [numbers[i : i + length] for i in range(0, len(numbers), length)]
+    return [torch.tensor(row, dtype=shards[0].dtype) for row in rows]
+
+
+def reshard_by_places(shards, n, size):
+    """Where each number comes from."""
+    before, length = shards[0].numel(), (n - 1) // size + 1
+    new = []
+    for rank in range(size):
+        shard = torch.zeros_like(shards[0]).new_zeros(length)
+        for i in range(length):
+            place = rank * length + i
+            if place < n:
+                shard[i] = shards[place // before][place % before]
+        new.append(shard)
+    return new
+
+
 VARIANTS = {
     "attainable_time": [time_by_loop, time_by_the_ridge, time_stacked],
     "decode_intensity": [intensity_by_layers, intensity_of_one_row, intensity_in_floats],
     "round_bits": [rounded_by_grid, rounded_by_neighbours, rounded_in_numpy],
     "best_segment": [segment_by_formula, segment_by_playing, segment_in_numpy],
+    "accumulated_gradients": [
+        accumulated_by_means,
+        accumulated_and_scaled,
+        accumulated_forward_inside,
+    ],
+    "ring_all_reduce": [ring_in_two_loops, ring_by_turning, ring_on_one_vector],
+    "reshard": [reshard_by_loop, reshard_by_numbers, reshard_by_places],
 }
