@@ -3,12 +3,14 @@
 #
 # You work out how fast a machine can be at best, round as bf16 does, share a step out among
 # micro-batches and among workers, cut weights into shards, mend a scaling law; then you question a
-# colleague's figure. About TIME, after lesson 11.
+# colleague's figure. About two hours and a quarter, after lesson 11.
 #
 # Write in the cells that say so, then run the check below each. Stuck? Each exercise has three
 # hints, and every exercise can be done without the others.
 
 # %%
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -299,3 +301,71 @@ def reshard(shards, n, size):
 
 # %% check="reshard"
 check("reshard", reshard)
+
+# %% [markdown] exercise="size_for"
+# ## Mend: how large for this loss?
+#
+# Models of several sizes were trained, and their losses follow `floor + a × size ** -b`, give or
+# take. `size_for(sizes, losses, floor, target)` fits that law and reads it backwards: which size
+# would have the loss `target`? It runs without an error, but **four things are wrong**. Mend them.
+# What it should do:
+#
+# - The floor is known, as the stories' is. A line of least squares goes through the logarithms of
+#   the sizes (x) and of what lies **above the floor** (y).
+# - Points at the floor or below, which chance can bring about, are left out. (That part is right.)
+# - The result is the size, a float, at which the line has what the target has above the floor.
+#
+# `sizes` and `losses` are lists of numbers, `floor` and `target` are numbers. The target is above
+# the floor, and so are at least two points.
+#
+# For example, sizes 16, 64 and 256 with losses 3, 2 and 1.5 and a floor of 1: the loss 1.25 belongs
+# to 1024.
+
+
+# %% solution="size_for"
+### BEGIN BROKEN
+# def size_for(sizes, losses, floor, target):
+#     """Return the size that a fitted power law gives the loss `target`."""
+#     points = [(n, loss) for n, loss in zip(sizes, losses) if loss > floor]
+#     xs = [math.log10(n) for n, _ in points]
+#     ys = [math.log(loss) for _, loss in points]
+#     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+#     both = sum((x - mean_x) * y for x, y in zip(xs, ys))
+#     slope = sum((y - mean_y) ** 2 for y in ys) / both
+#     return math.exp(mean_x + (math.log(target) - mean_y) / slope)
+### END BROKEN
+### BEGIN SOLUTION
+def size_for(sizes, losses, floor, target):
+    """Return the size that a fitted power law gives the loss `target`."""
+    points = [(n, loss) for n, loss in zip(sizes, losses) if loss > floor]
+    xs = [math.log(n) for n, _ in points]  # 1. of the base that exp belongs to
+    ys = [math.log(loss - floor) for _, loss in points]  # 2. above the floor
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    both = sum((x - mean_x) * y for x, y in zip(xs, ys))
+    slope = both / sum((x - mean_x) * x for x in xs)  # 3. of y over x
+    return math.exp(mean_x + (math.log(target - floor) - mean_y) / slope)  # 4. above the floor
+
+
+### END SOLUTION
+
+
+# %% check="size_for"
+check("size_for", size_for)
+
+# %% [markdown] exercise="twice_the_tokens"
+# ## Twice as good?
+#
+# A colleague says: *On one machine we trained on 50,000 tokens a second, on two it is 100,000. Two
+# machines are twice as good.* What do you ask before you believe it? Answer in four to nine
+# sentences. A full answer says
+#
+# - what has to be the same in both runs, and what may have changed without being said (one point),
+# - which other measure would show that training is better, and how (one point),
+# - how a speed can be measured wrongly (half a point),
+# - what the second machine costs (half a point).
+#
+# Your teacher marks this one. If you have none, mark it yourself: the steps are below.
+
+# %% [markdown] written="twice_the_tokens"
+# ### BEGIN SOLUTION
+# ### END SOLUTION

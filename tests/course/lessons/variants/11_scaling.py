@@ -290,6 +290,36 @@ def reshard_by_places(shards, n, size):
     return new
 
 
+# --- size_for ---
+
+
+def size_by_polyfit(sizes, losses, floor, target):
+    above = np.array(losses) - floor
+    fine = above > 0
+    slope, start = np.polyfit(np.log(np.array(sizes)[fine]), np.log(above[fine]), 1)
+    return float(np.exp((np.log(target - floor) - start) / slope))
+
+
+def size_by_least_squares(sizes, losses, floor, target):
+    """In powers of 2, with torch's solver."""
+    points = [(math.log2(n), math.log2(y - floor)) for n, y in zip(sizes, losses) if y - floor > 0]
+    x, y = torch.tensor(points, dtype=torch.float64).T
+    line = torch.linalg.lstsq(torch.stack([x, torch.ones_like(x)], dim=1), y[:, None]).solution
+    slope, start = line[:, 0].tolist()
+    return 2 ** ((math.log2(target - floor) - start) / slope)
+
+
+def size_by_the_law(sizes, losses, floor, target):
+    """a and b first, and then the law turned round."""
+    kept = [(n, loss - floor) for n, loss in zip(sizes, losses) if loss > floor]
+    logs = [(math.log10(n), math.log10(gap)) for n, gap in kept]
+    count, sx, sy = len(logs), sum(x for x, _ in logs), sum(y for _, y in logs)
+    sxx, sxy = sum(x * x for x, _ in logs), sum(x * y for x, y in logs)
+    b = -(count * sxy - sx * sy) / (count * sxx - sx**2)
+    a = 10 ** ((sy + b * sx) / count)
+    return ((target - floor) / a) ** (-1 / b)
+
+
 VARIANTS = {
     "attainable_time": [time_by_loop, time_by_the_ridge, time_stacked],
     "decode_intensity": [intensity_by_layers, intensity_of_one_row, intensity_in_floats],
@@ -301,5 +331,6 @@ VARIANTS = {
         accumulated_forward_inside,
     ],
     "ring_all_reduce": [ring_in_two_loops, ring_by_turning, ring_on_one_vector],
+    "size_for": [size_by_polyfit, size_by_least_squares, size_by_the_law],
     "reshard": [reshard_by_loop, reshard_by_numbers, reshard_by_places],
 }
