@@ -1,0 +1,126 @@
+"""Known mistakes of lessons 11 and 12, in a learner's own way of writing: named all the same."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from minigpt.course.checking import diagnose
+
+
+def sums_first(flops, traffic, peak, bandwidth):
+    work, moved = flops.sum(1) / peak, traffic.sum(1) / bandwidth
+    return torch.where(work > moved, work, moved), (moved > work).float()
+
+
+def no_head_and_keys_only(
+    *, n_layer, n_embd, vocab_size, batch_size, positions, weight_bytes, cache_bytes
+):
+    flops = n_bytes = 0
+    for _ in range(n_layer):
+        flops += 24 * n_embd * n_embd * batch_size + 4 * positions * n_embd * batch_size
+        n_bytes += 12 * n_embd * n_embd * weight_bytes
+        n_bytes += batch_size * positions * n_embd * cache_bytes
+    return flops / n_bytes
+
+
+def cut_in_numpy(x, kept):
+    bits = x.numpy().copy().view(np.uint32)
+    cut = torch.from_numpy((bits & np.uint32(2**32 - 2 ** (23 - kept))).view(np.float32))
+    return torch.where(x.isnan(), x, cut)
+
+
+def by_the_rule(*, n_layer, inside, boundary):
+    k = round(n_layer**0.5)
+    full, rest = divmod(n_layer, k)
+    worst = full * boundary + k * inside + (k - 1) * boundary
+    return k, max(worst, (full + rest) * boundary + rest * inside if rest else 0)
+
+
+def as_on_one_machine(model, batches, total, size):
+    """Means, shared out; every backward pass exchanges."""
+    nats = 0.0
+    for x, y in batches:
+        logits = model(x)
+        keep = y != -100
+        if keep.any():
+            loss = F.cross_entropy(logits[keep], y[keep]) / len(batches)
+        else:
+            loss = 0 * logits.sum()
+        loss.backward()
+        nats += F.cross_entropy(logits.transpose(1, 2), y, reduction="sum").item()
+    return nats / total
+
+
+def vectors_go_round(held, exchange):
+    totals = [torch.cat(chunks).clone() for chunks in held]
+    messages = [total.clone() for total in totals]
+    for _ in held[1:]:
+        messages = exchange(messages)
+        for total, message in zip(totals, messages):
+            total += message
+    sizes = [len(chunk) for chunk in held[0]]
+    return [list(torch.split(total, sizes)) for total in totals]
+
+
+def numbers_with_padding(shards, n, size):
+    numbers = torch.stack(shards).reshape(-1)
+    while len(numbers) % size:
+        numbers = F.pad(numbers, (0, 1))
+    return [row.clone() for row in numbers.reshape(size, -1)]
+
+
+def bases_left(sizes, losses, floor, target):
+    above = np.array(losses) - floor
+    x = np.log10(np.array(sizes)[above > 0])
+    slope, start = np.polyfit(x, np.log(above[above > 0]), 1)
+    return float(np.exp((np.log(target - floor) - start) / slope))
+
+
+class ExactGELU(nn.Module):
+    def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
+        super().__init__()
+        self.tokens = nn.Embedding(vocab_size, n_embd)
+        self.positions = nn.Embedding(block_size, n_embd)
+        block = nn.TransformerEncoderLayer(
+            n_embd, n_head, 4 * n_embd, 0, nn.GELU(), batch_first=True, norm_first=True
+        )
+        self.blocks = nn.ModuleList([copy.deepcopy(block) for _ in range(n_layer)])
+        self.norm = nn.LayerNorm(n_embd)
+        self.head = nn.Linear(n_embd, vocab_size, bias=False)
+        self.head.weight = self.tokens.weight
+
+    def forward(self, idx):
+        T = idx.size(1)
+        x = self.tokens(idx) + self.positions(torch.arange(T))
+        for block in self.blocks:
+            x = block(x, torch.full((T, T), float("-inf")).triu(1))
+        return self.head(self.norm(x))
+
+
+OWN = {
+    "attainable_time": (sums_first, [("one-bound-for-the-pass",)]),
+    "decode_intensity": (no_head_and_keys_only, [("keys-only, no-head",)]),
+    "round_bits": (cut_in_numpy, [("cut-off",)]),
+    "best_segment": (by_the_rule, [("square-root",)]),
+    "accumulated_gradients": (
+        as_on_one_machine,
+        [("mean-of-means",), ("exchanged-each-time", "backward-within")],
+    ),
+    "ring_all_reduce": (vectors_go_round, [("whole-vectors",)]),
+    "reshard": (numbers_with_padding, [("padding-kept",)]),
+    "size_for": (bases_left, [("left-bases",)]),
+    "ShortGPT": (ExactGELU, [("left-gelu",)]),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("seed", (0, 7))
+def test_it_is_named(name, seed):
+    answer, mistakes = OWN[name]
+    diagnosis = diagnose(name, answer, seed)
+    assert not diagnosis.passed and diagnosis.certain, diagnosis.message
+    assert sorted(diagnosis.misconceptions) == sorted(mistakes)
