@@ -220,50 +220,58 @@ def accumulated_gradients(model, batches, total, size):
 # %% check="accumulated_gradients"
 check("accumulated_gradients", accumulated_gradients)
 
-# %% [markdown] exercise="ring_all_reduce"
-# ## Round the ring
+# %% [markdown] exercise="sharded_step"
+# ## Round the ring, with a step on the way
 #
-# W workers hold a vector each, and all want the sum. They stand in a ring: a worker can send to its
-# right neighbour only. Each vector is cut in W **chunks**, chunk c of one as long as chunk c of
-# another.
+# W workers train one model. Its weights are cut in W **chunks**, and worker w alone holds chunk w,
+# its **shard**. Each worker has worked out the gradient of all chunks, on its own data. The workers
+# stand in a ring: each can send to its right neighbour only.
 #
-# - First phase, W - 1 rounds: each worker sends one chunk, and adds what it receives to its own
-#   chunk of that number. It begins with the chunk of its own number (worker 0 with chunk 0), and
-#   goes on with the one that it has just added to.
-# - Now each worker has the whole sum of one chunk. Second phase, W - 1 rounds: they are passed on,
-#   and take the place of what the receiver had.
+# - First phase, W - 1 rounds: each worker sends one chunk of gradients, and adds what it receives
+#   to its own chunk of that number. The next one that it sends is the one that it has just added
+#   to. At the end **worker w has the sum of chunk w**.
+# - Each worker steps: its shard, minus `rate` times the *mean* gradient over the workers.
+# - Second phase, W - 1 rounds: the new weights are passed on, one chunk a round, until everybody
+#   has all of them.
 #
-# Write `ring_all_reduce(held, exchange)`:
+# Write `sharded_step(shards, gradients, rate, exchange)`:
 #
 # | | |
 # | --- | --- |
-# | `held` | `held[w][c]` is chunk c of worker w, `(n,)`; chunks may differ in length |
+# | `shards` | `shards[w]` are the weights of chunk w, `(n,)`; chunks may differ in length |
+# | `gradients` | `gradients[w][c]` is worker w's gradient of chunk c |
 # | `exchange` | `exchange(messages)` is one round: takes a list of W tensors, one of each worker, |
 # | | and returns a list of W, what each receives: `messages[w]` goes to worker `(w + 1) % W` |
-# | result | a list like `held`: all chunks of all workers, afterwards |
+# | result | a list for each worker, of all W chunks: the new weights |
 #
-# `held` and its tensors stay as they are. One worker alone has nothing to send.
+# What you are given stays as it is. One worker alone has nothing to send.
 #
-# For example, two workers with `[a, b]` and `[c, d]`: round 0 carries a and d, round 1 the sums.
+# For example, with two workers round 0 carries worker 0's gradient of chunk 1, and worker 1's of
+# chunk 0; round 1 carries the new weights of chunks 0 and 1.
 
 
-# %% solution="ring_all_reduce"
-def ring_all_reduce(held, exchange):
-    """Add up the workers' chunks, round by round: a list for each worker, of its chunks."""
+# %% solution="sharded_step"
+def sharded_step(shards, gradients, rate, exchange):
+    """Sum gradients round the ring, step, pass the weights on: a list for each worker."""
     ### BEGIN SOLUTION
-    W = len(held)
-    now = [list(chunks) for chunks in held]
-    for r in range(2 * (W - 1)):
-        received = exchange([now[w][(w - r) % W] for w in range(W)])
+    W = len(shards)
+    sums = [list(chunks) for chunks in gradients]
+    for r in range(W - 1):
+        received = exchange([sums[w][(w - 1 - r) % W] for w in range(W)])
         for w in range(W):
-            c = (w - r - 1) % W  # what the left neighbour sent
-            now[w][c] = now[w][c] + received[w] if r < W - 1 else received[w]
-    return now
+            c = (w - 2 - r) % W  # what the left neighbour sent
+            sums[w][c] = sums[w][c] + received[w]
+    new = [{w: shards[w] - rate * sums[w][w] / W} for w in range(W)]
+    for r in range(W - 1):
+        received = exchange([new[w][(w - r) % W] for w in range(W)])
+        for w in range(W):
+            new[w][(w - 1 - r) % W] = received[w]
+    return [[new[w][c] for c in range(W)] for w in range(W)]
     ### END SOLUTION
 
 
-# %% check="ring_all_reduce"
-check("ring_all_reduce", ring_all_reduce)
+# %% check="sharded_step"
+check("sharded_step", sharded_step)
 
 # %% [markdown] exercise="reshard"
 # ## On another number of processes

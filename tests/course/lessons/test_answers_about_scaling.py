@@ -171,11 +171,11 @@ def test_our_wrapper_exchanges_when_pytorchs_does(how, alone):
     assert len(exchanges) == ours.diary.count("exchanged") == times
 
 
-# --- ring_all_reduce ---
+# --- sharded_step ---
 
 
 @pytest.mark.parametrize("size", range(1, 8))
-def test_a_ring_sends_what_the_formula_says(size):
+def test_a_sharded_step_is_pytorchs_and_sends_what_the_formula_says(size):
     """Each worker sends 2 (W - 1) chunks of n / W numbers, however many workers there are."""
     sent = [0] * size
 
@@ -184,10 +184,15 @@ def test_a_ring_sends_what_the_formula_says(size):
             sent[worker] += message.numel()
         return messages[-1:] + messages[:-1]
 
-    vectors = torch.randn(size, 6 * size, dtype=torch.float64)
-    summed = right("ring_all_reduce")([list(v.split(6)) for v in vectors], exchange)
-    for chunks in summed:
-        assert torch.allclose(torch.cat(chunks), vectors.sum(dim=0))
+    gradients = torch.randn(size, 6 * size, dtype=torch.float64)
+    weights = nn.Parameter(torch.randn(6 * size, dtype=torch.float64))
+    shards = [shard.clone() for shard in weights.detach().split(6)]
+    given = shards, [list(g.split(6)) for g in gradients], 0.3, exchange
+    held = right("sharded_step")(*given)
+    weights.grad = gradients.mean(dim=0)
+    torch.optim.SGD([weights], lr=0.3).step()
+    for chunks in held:
+        assert torch.allclose(torch.cat(chunks), weights)
     assert sent == [2 * (size - 1) * 6] * size
 
 

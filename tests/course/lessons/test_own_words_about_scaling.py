@@ -55,15 +55,21 @@ def as_on_one_machine(model, batches, total, size):
     return nats / total
 
 
-def vectors_go_round(held, exchange):
-    totals = [torch.cat(chunks).clone() for chunks in held]
-    messages = [total.clone() for total in totals]
-    for _ in held[1:]:
-        messages = exchange(messages)
-        for total, message in zip(totals, messages):
-            total += message
-    sizes = [len(chunk) for chunk in held[0]]
-    return [list(torch.split(total, sizes)) for total in totals]
+def lesson_and_a_step(shards, gradients, rate, exchange):
+    """The lesson's ring, with a step put in."""
+    n = len(shards)
+    parts = [list(chunks) for chunks in gradients]
+    for phase in ("add", "hand on"):
+        for turn in range(n - 1):
+            js = [(rank - turn) % n for rank in range(n)]
+            got = exchange([parts[rank][j] for rank, j in enumerate(js)])
+            for rank in range(n):
+                j = js[rank - 1]
+                parts[rank][j] = parts[rank][j] + got[rank] if phase == "add" else got[rank]
+        if phase == "add":
+            for rank in range(n):
+                parts[rank][rank] = shards[rank] - rate * parts[rank][rank] / n
+    return parts
 
 
 def numbers_with_padding(shards, n, size):
@@ -110,7 +116,7 @@ OWN = {
         as_on_one_machine,
         [("mean-of-means",), ("exchanged-each-time", "backward-within")],
     ),
-    "ring_all_reduce": (vectors_go_round, [("whole-vectors",)]),
+    "sharded_step": (lesson_and_a_step, [("begins-with-its-own",)]),
     "reshard": (numbers_with_padding, [("padding-kept",)]),
     "size_for": (bases_left, [("left-bases",)]),
     "ShortGPT": (ExactGELU, [("left-gelu",)]),

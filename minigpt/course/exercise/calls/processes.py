@@ -68,9 +68,9 @@ def call_accumulation(function: Callable, case: dict) -> dict[str, Any]:
 
 
 def call_ring(function: Callable, case: dict) -> dict[str, Any]:
-    """Call `function(held, exchange)`; see the result, the rounds and what each worker sent.
+    """Call `function(*args, exchange)`; see the result, the rounds and what each worker sent.
 
-    case: "args" ([held]: for each worker its list of chunks).
+    case: "args", of which the first has an item for each worker.
     """
     args = copy_of(case["args"])
     size, sent = len(args[0]), []

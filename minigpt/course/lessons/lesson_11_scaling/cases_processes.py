@@ -55,39 +55,47 @@ def draw_accumulations(g: Generator) -> list[dict]:
     ]
 
 
-# --- ring_all_reduce ---
+# --- sharded_step ---
 
 
-def ring_all_reduce(held, exchange):
-    """Round by round: first the sums grow, then they are passed on."""
-    size = len(held)
-    held = [list(chunks) for chunks in held]
-    for turn in range(2 * (size - 1)):
+def sharded_step(shards, gradients, rate, exchange):
+    """Sums grow on their way to the owner, who steps; then new weights go round."""
+    size = len(shards)
+    sums = [list(chunks) for chunks in gradients]
+    for turn in range(size - 1):
+        received = exchange([sums[worker][(worker - 1 - turn) % size] for worker in range(size)])
+        for worker, message in enumerate(received):
+            place = (worker - 2 - turn) % size  # the chunk that the left neighbour sent
+            sums[worker][place] = sums[worker][place] + message
+    held: list[list] = [[None] * size for _ in shards]
+    for worker, shard in enumerate(shards):
+        held[worker][worker] = shard - rate * sums[worker][worker] / size
+    for turn in range(size - 1):
         received = exchange([held[worker][(worker - turn) % size] for worker in range(size)])
         for worker, message in enumerate(received):
-            place = (worker - 1 - turn) % size  # the chunk that the left neighbour sent
-            summing = turn < size - 1
-            held[worker][place] = held[worker][place] + message if summing else message
+            held[worker][(worker - 1 - turn) % size] = message
     return held
 
 
 def draw_rings(g: Generator) -> list[dict]:
-    named = Cases("held")
+    named = Cases("shards", "gradients", "rate")
 
-    def case(title: str, *lengths: int, make=normal, **more) -> dict:
+    def case(title: str, *lengths: int, rate=0.5, make=normal, **more) -> dict:
         """lengths: of the chunks, as many as workers."""
-        return named(title, [[make(g, n, **more) for n in lengths] for _ in lengths])
+        shards = [make(g, n, **more) for n in lengths]
+        gradients = [[make(g, n, **more) for n in lengths] for _ in lengths]
+        return named(title, shards, gradients, rate)
 
     lengths = [whole(g, 1, 9) for _ in range(6)]
     return [
         case("two workers, one number a chunk", 1, 1, make=readable),
         case("three workers, one number a chunk", 1, 1, 1, make=readable),
         case("one worker", 4),
-        case("four workers", 3, 3, 3, 3),
+        case("four workers", 3, 3, 3, 3, rate=0.1),
         case("chunks of different lengths", 3, 3, 2),
-        case("five workers", 4, 4, 4, 4, 3),
+        case("five workers, a rate above 1", 4, 4, 4, 4, 3, rate=1.7),
         case("more workers than numbers", 1, 1, 1, 0, 0),
-        case("lengths drawn by lot", *lengths),
+        case("lengths drawn by lot", *lengths, rate=0.3),
         case("float64", 2, 5, 1, dtype=torch.float64),
     ]
 

@@ -31,25 +31,25 @@ PROCESSES = (
         keep=False,
     ),
     function(
-        "ring_all_reduce",
-        "Round the ring",
+        "sharded_step",
+        "Round the ring, with a step on the way",
         Worth(points=5, difficulty=4, importance=3, minutes=20),
         (
-            "Follow chunk 0 alone. Who sends it first, who adds to it then, and where is it when "
-            "everybody's numbers are in it?",
-            "3 workers. Round 0: worker 0 sends chunk 0, worker 1 chunk 1, worker 2 chunk 2. "
-            "Round 1: worker 1 sends chunk 0 on, worker 2 chunk 1, worker 0 chunk 2. Now worker 2 "
-            "has all of chunk 0, worker 0 of chunk 1, worker 1 of chunk 2. Rounds 2 and 3 pass "
-            "these on.",
-            "copy the lists of chunks\n"
-            "for round r = 0 to 2(W - 1) - 1:\n"
-            "    worker w sends its chunk (w - r) % W\n"
-            "    what w receives is the left neighbour's, chunk (w - 1 - r) % W\n"
-            "    in the first W - 1 rounds add it to your chunk of that number, then replace it",
+            "Follow chunk 0 alone. It has to come to worker 0 last. Who sends it first, then?",
+            "3 workers. Round 0: worker 1 sends chunk 0, worker 2 chunk 1, worker 0 chunk 2. "
+            "Round 1: worker 2 sends chunk 0 on, worker 0 chunk 1, worker 1 chunk 2. Now each has "
+            "the sum of its own chunk, and steps. Round 2: worker 0 sends new chunk 0, round 3: "
+            "worker 1 passes it on.",
+            "sums = a copy of the lists of gradients\n"
+            "for r = 0 to W - 2: worker w sends sums[w][(w - 1 - r) % W], and adds what it "
+            "receives to its chunk (w - 2 - r) % W\n"
+            "worker w's new chunk w = shards[w] - rate × sums[w][w] / W\n"
+            "for r = 0 to W - 2: worker w sends new chunk (w - r) % W, and keeps what it receives "
+            "as its chunk (w - 1 - r) % W",
         ),
         draw=cases.draw_rings,
         call=call_ring,
-        reference=cases.ring_all_reduce,
+        reference=cases.sharded_step,
         wrong=wrong.RING,
         keep=False,
     ),

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch.nn import functional as F
 
-from minigpt.course.lessons.lesson_11_scaling.cases_processes import reshard, ring_all_reduce
+from minigpt.course.lessons.lesson_11_scaling.cases_processes import reshard, sharded_step
 
 # --- accumulated_gradients ---
 
@@ -173,132 +173,164 @@ ACCUMULATED = {
     ),
 }  # fmt: skip
 
-# --- ring_all_reduce ---
+# --- sharded_step ---
 
 
-def ring(
-    held, exchange, *, rounds=(0, 0), sends=lambda worker, turn: worker - turn,
-    second=lambda worker, turn: worker + 1 - turn, off=0,
-    first_adds=True, second_adds=False,
+def stepped(
+    shards, gradients, rate, exchange, *, rounds=(0, 0), begin=-1, up=False, off=0, adds=True,
+    second_adds=False, spread=0, step=lambda shard, total, rate, size: shard - rate * total / size,
+    early=False,
 ):  # fmt: skip
-    """The two phases with one thing wrong. rounds: how many more than size - 1 each has."""
-    size = len(held)
-    held = [list(chunks) for chunks in held]
-    for phase, chosen, adds in ((0, sends, first_adds), (1, second, second_adds)):
-        for turn in range(max(size - 1 + rounds[phase], 0) if size > 1 else 0):
-            picked = [chosen(worker, turn) % size for worker in range(size)]
-            received = exchange([held[w][place] for w, place in enumerate(picked)])
+    """The sharded step with one thing wrong. rounds: how many more than size - 1 each phase has."""
+    size = len(shards)
+    now = [list(chunks) for chunks in gradients]
+
+    def phase(count: int, first: int, way: int, adding: bool, shift: int = 0) -> None:
+        for turn in range(max(count, 0) if size > 1 else 0):
+            places = [(worker + first + way * turn) % size for worker in range(size)]
+            received = exchange([now[worker][place] for worker, place in enumerate(places)])
             for worker, message in enumerate(received):
-                place = (picked[worker - 1] + off) % size
-                held[worker][place] = held[worker][place] + message if adds else message
+                place = (places[worker - 1] + shift) % size
+                now[worker][place] = now[worker][place] + message if adding else message
+
+    phase(size - 1 + rounds[0], begin, 1 if up else -1, adds, off)
+    for worker, shard in enumerate(shards):
+        total = gradients[worker][worker] if early else now[worker][worker]
+        now[worker][worker] = step(shard, total, rate, size)
+    phase(size - 1 + rounds[1], spread, -1, second_adds)
+    return now
+
+
+def whole_gradients(shards, gradients, rate, exchange):
+    """Each worker's whole gradient goes all the way round; then the shards do."""
+    lengths = [len(shard) for shard in shards]
+    moving = [torch.cat(chunks) for chunks in gradients]
+    sums = list(moving)
+    for _ in range(len(shards) - 1):
+        moving = exchange(moving)
+        sums = [total + message for total, message in zip(sums, moving)]
+    size = len(shards)
+    held = [list(shards) for _ in shards]
+    for worker, shard in enumerate(shards):
+        own = sums[worker].split(lengths)[worker]
+        held[worker][worker] = shard - rate * own / size
+    for turn in range(size - 1):
+        sent = [(worker - turn) % size for worker in range(size)]
+        for worker, message in enumerate(exchange([held[w][c] for w, c in enumerate(sent)])):
+            held[worker][sent[worker - 1]] = message
     return held
 
 
-def whole_vectors(held, exchange):
-    """Each vector goes all the way round."""
-    lengths = [len(chunk) for chunk in held[0]]
-    moving = [torch.cat(chunks) for chunks in held]
-    sums = list(moving)
-    for _ in range(len(held) - 1):
-        moving = exchange(moving)
-        sums = [total + message for total, message in zip(sums, moving)]
-    return [list(total.split(lengths)) for total in sums]
+def no_ring(shards, gradients, rate, exchange):
+    means = [sum(chunks) / len(chunks) for chunks in zip(*gradients)]
+    new = [shard - rate * mean for shard, mean in zip(shards, means)]
+    return [list(new) for _ in shards]
 
 
-def no_ring(held, exchange):
-    sums = [sum(chunks) for chunks in zip(*held)]
-    return [list(sums) for _ in held]
-
-
-def averaged(held, exchange):
-    return [[chunk / len(held) for chunk in chunks] for chunks in ring_all_reduce(held, exchange)]
-
-
-def in_place(held, exchange):
-    """Adds to the chunks themselves."""
-    sums = ring_all_reduce(held, exchange)
-    for chunks, right in zip(held, sums):
-        for chunk, total in zip(chunks, right):
-            chunk.copy_(total)
+def in_place(shards, gradients, rate, exchange):
+    """Steps in the shards themselves."""
+    held = sharded_step(shards, gradients, rate, exchange)
+    for worker, shard in enumerate(shards):
+        shard.copy_(held[worker][worker])
     return held
 
 
 RING = {
-    "first-phase-only": (
-        "You stop when each worker has the whole sum of one chunk. The sums still have to get to "
-        "everybody: another W - 1 rounds.",
-        partial(ring, rounds=(0, -99)),
+    "weights-not-passed-on": (
+        "You stop when each worker has stepped with its own chunk. For the next forward pass it "
+        "needs the new weights of all others: another W - 1 rounds.",
+        partial(stepped, rounds=(0, -99)),
+    ),
+    "begins-with-its-own": (
+        "Your workers begin with the chunk of their own number, as the lesson's do. After W - 1 "
+        "rounds worker w then has the whole sum of chunk w + 1, which another one owns. Where must "
+        "a chunk begin, so that it comes to its owner last?",
+        partial(stepped, begin=0),
     ),
     "added-in-both-phases": (
-        "You add in the second phase, too. By then a sum is complete: it takes the place of what "
-        "the receiver holds.",
-        partial(ring, second_adds=True),
+        "You add in the second phase, too. What goes round there are finished weights: they take "
+        "the place of what lies there.",
+        partial(stepped, second_adds=True),
     ),
     "replaced-in-both-phases": (
-        "You put the message in place of your own chunk in the first phase. Your own numbers are "
-        "lost: add.",
-        partial(ring, first_adds=False),
+        "You put the message in place of your own gradient in the first phase. Then one worker's "
+        "gradient is all that is left: add.",
+        partial(stepped, adds=False),
     ),
-    "whole-vectors": (
-        "You send whole vectors round the ring. The sums are right, but each worker sends W / 2 "
-        "times as much as it has to. Send one chunk a round.",
-        whole_vectors,
+    "own-gradient-only": (
+        "Each worker steps with its own gradient of its chunk, as if the others had none. Add what "
+        "has come round the ring.",
+        partial(stepped, early=True),
+    ),
+    "whole-gradients": (
+        "You send whole gradients round the ring. The weights are right, but each worker sends W "
+        "times as much as it has to in the first phase. Send one chunk a round.",
+        whole_gradients,
     ),
     "no-ring": (
-        "You add up what the workers hold as if it lay in one place. It lies on W machines: "
-        "nothing gets from one to another but by `exchange`.",
+        "You work as if all gradients lay in one place. They lie on W machines: nothing gets from "
+        "one to another but by `exchange`.",
         no_ring,
     ),
-    "averaged": (
-        "You divide by the number of workers. Asked are the sums.",
-        averaged,
+    "summed": (
+        "You step with the sum of the gradients. It is W times as long as the mean: divide by the "
+        "number of workers.",
+        partial(stepped, step=lambda shard, total, rate, size: shard - rate * total),
     ),
-    "own-chunk-each-round": (
-        "Each worker sends the chunk of its own number, round after round. In the next round it "
-        "should send the one that it has just added to.",
-        partial(ring, sends=lambda worker, turn: worker),
+    "uphill": (
+        "You step up the gradient. Down it the loss falls: subtract.",
+        partial(stepped, step=lambda shard, total, rate, size: shard + rate * total / size),
     ),
-    "own-chunk-spread": (
-        "In the second phase each worker begins with the chunk of its own number. Which one is "
-        "complete there? It is the one that it added to last.",
-        partial(ring, second=lambda worker, turn: worker - turn),
+    "rate-forgotten": (
+        "You leave the rate out of the step: it goes as far as the gradient is long.",
+        partial(stepped, step=lambda shard, total, rate, size: shard - total / size),
+    ),
+    "gradients-passed-on": (
+        "What goes round in the second phase is the mean gradient. The others do not hold the "
+        "weights of this chunk, and cannot step for its owner: pass the new weights on.",
+        partial(stepped, step=lambda shard, total, rate, size: total / size),
     ),
     "chunks-counted-up": (
         "Your workers send chunks of rising number in the first phase. A message is then not added "
-        "to before it is sent on. From right to left: the chunk just received is the next to go.",
-        partial(ring, sends=lambda worker, turn: worker + turn),
+        "to before it is sent on. The chunk just received is the next to go.",
+        partial(stepped, up=True),
     ),
-    "one-round-short": (
-        "Your first phase is a round short: the last worker of each sum is missing. W vectors "
-        "need W - 1 additions.",
-        partial(ring, rounds=(-1, 0), second=lambda worker, turn: worker + 2 - turn),
+    "first-phase-one-round-short": (
+        "Your first phase is a round short: one gradient is missing in each sum. W gradients need "
+        "W - 1 additions.",
+        partial(stepped, rounds=(-1, 0)),
     ),
     "second-phase-one-round-short": (
-        "Your second phase is a round short: one worker does not get each sum.",
-        partial(ring, rounds=(0, -1)),
+        "Your second phase is a round short: one worker does not get each chunk.",
+        partial(stepped, rounds=(0, -1)),
     ),
     "w-rounds": (
-        "Your first phase has W rounds. In the last of them each chunk comes back to where it "
-        "began, and the first worker's numbers are counted again.",
-        partial(ring, rounds=(1, 0), second=lambda worker, turn: worker - turn),
+        "Your first phase has W rounds. In the last of them each sum goes on to where it began, "
+        "and that worker's gradient is counted again.",
+        partial(stepped, rounds=(1, 0)),
     ),
     "a-round-for-nothing": (
-        "Your second phase has a round too many: each sum comes back to the worker that had it "
-        "first. Right, but for nothing.",
-        partial(ring, rounds=(0, 1)),
+        "Your second phase has a round too many: each chunk comes back to its owner. Right, but "
+        "for nothing.",
+        partial(stepped, rounds=(0, 1)),
+    ),
+    "spread-from-elsewhere": (
+        "In the second phase each worker begins with its left neighbour's chunk. New is the one "
+        "that it owns.",
+        partial(stepped, spread=-1),
     ),
     "wrong-chunk": (
         "You add the message to the next chunk. It belongs to the chunk of the same number as at "
         "the sender's.",
-        partial(ring, off=1),
+        partial(stepped, off=1),
     ),
     "in-place": (
-        "The sums are right, but you change the chunks that you were given. Make new tensors.",
+        "The weights are right, but you change the shards that you were given. Make new tensors.",
         in_place,
     ),
     "one-copy": (
-        "You return the sums once. Every worker has its own copy: W lists of W chunks.",
-        lambda held, exchange: ring_all_reduce(held, exchange)[0],
+        "You return the new weights once. Every worker has its own copy: W lists of W chunks.",
+        lambda *given: sharded_step(*given)[0],
     ),
 }
 

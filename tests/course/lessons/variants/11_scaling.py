@@ -211,48 +211,57 @@ def accumulated_forward_inside(model, batches, total, size):
     return nats / total
 
 
-# --- ring_all_reduce ---
+# --- sharded_step ---
 
 
-def ring_in_two_loops(held, exchange):
-    W = len(held)
-    mine = {(w, c): chunk for w, chunks in enumerate(held) for c, chunk in enumerate(chunks)}
-    for step in range(W - 1):
-        got = exchange([mine[w, (w - step) % W] for w in range(W)])
-        for w, message in enumerate(got):
-            mine[w, (w - step - 1) % W] = mine[w, (w - step - 1) % W] + message
-    for step in range(W - 1):
-        got = exchange([mine[w, (w + 1 - step) % W] for w in range(W)])
-        for w, message in enumerate(got):
-            mine[w, (w - step) % W] = message
-    return [[mine[w, c] for c in range(W)] for w in range(W)]
-
-
-def ring_by_turning(held, exchange):
+def sharded_by_turning(shards, gradients, rate, exchange):
     """Each worker remembers which chunk goes next."""
-    W = len(held)
-    now = [[chunk.clone() for chunk in chunks] for chunks in held]
-    going = list(range(W))
+    W = len(shards)
+    now = [[chunk.clone() for chunk in chunks] for chunks in gradients]
+    going = [(w - 1) % W for w in range(W)]
     for phase in ("add", "replace"):
         for _ in range(W - 1):
             received = exchange([now[w][c] for w, c in enumerate(going)])
             going = going[-1:] + going[:-1]
             for w, c in enumerate(going):
                 now[w][c] = received[w] + now[w][c] * (phase == "add")
+        if phase == "add":
+            for w in range(W):
+                now[w][w] = torch.add(shards[w], now[w][w], alpha=-rate / W)
     return now
 
 
-def ring_on_one_vector(held, exchange):
+def sharded_with_means(shards, gradients, rate, exchange):
+    """Divides first, and keeps all by (worker, chunk)."""
+    W = len(shards)
+    share = {(w, c): g / W for w, row in enumerate(gradients) for c, g in enumerate(row)}
+    for hops in range(1, W):
+        got = exchange([share[w, (w - hops) % W] for w in range(W)])
+        for w, message in enumerate(got):
+            share[w, (w - hops - 1) % W] = message + share[w, (w - hops - 1) % W]
+    weights = {(w, w): shards[w] - share[w, w] * rate for w in range(W)}
+    for hops in range(1, W):
+        got = exchange([weights[w, (w - hops + 1) % W] for w in range(W)])
+        weights |= {(w, (w - hops) % W): message for w, message in enumerate(got)}
+    return [[weights[w, c] for c in range(W)] for w in range(W)]
+
+
+def sharded_on_one_vector(shards, gradients, rate, exchange):
     """Chunks as slices of one tensor a worker."""
-    W, lengths = len(held), [len(chunk) for chunk in held[0]]
+    W, lengths = len(shards), [len(shard) for shard in shards]
     ends = np.cumsum([0, *lengths]).tolist()
     pieces = [slice(a, b) for a, b in itertools.pairwise(ends)]
-    rows = torch.stack([torch.cat(chunks) for chunks in held])
+    rows = torch.stack([torch.cat(chunks) for chunks in gradients])
     for r in range(2 * W - 2):
-        messages = exchange([rows[w, pieces[(w - r) % W]].clone() for w in range(W)])
+        if r == W - 1:
+            for w, piece in enumerate(pieces):
+                rows[w, piece] = shards[w] - rate / W * rows[w, piece]
+        messages = exchange([rows[w, pieces[(w - 1 - r) % W]].clone() for w in range(W)])
         for w in range(W):
-            where = pieces[(w - r - 1) % W]
+            where = pieces[(w - r - 2) % W]
             rows[w, where] = messages[w] + (rows[w, where] if r < W - 1 else 0)
+    if W == 1:
+        rows = (shards[0] - rate * rows[0])[None]
     return [list(row.split(lengths)) for row in rows]
 
 
@@ -330,7 +339,7 @@ VARIANTS = {
         accumulated_and_scaled,
         accumulated_forward_inside,
     ],
-    "ring_all_reduce": [ring_in_two_loops, ring_by_turning, ring_on_one_vector],
+    "sharded_step": [sharded_by_turning, sharded_with_means, sharded_on_one_vector],
     "size_for": [size_by_polyfit, size_by_least_squares, size_by_the_law],
     "reshard": [reshard_by_loop, reshard_by_numbers, reshard_by_places],
 }
