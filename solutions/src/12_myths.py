@@ -17,42 +17,52 @@ from minigpt.course import check
 # %% [markdown] exercise="ShortGPT"
 # ## Mend: a short GPT
 #
-# *GPT-2 in thirty lines, from PyTorch's own parts.* The class below has GPT-2's parameters, trains
-# and writes. But with GPT-2's weights it does not give GPT-2's logits: **five things are wrong**.
-# None of them raises an error. Mend them.
+# The lesson mended a GPT of PyTorch's encoder layers. Here is another one, of PyTorch's attention.
+# It has GPT-2's parameters, trains and writes. But with GPT-2's weights it does not give GPT-2's
+# logits: **five things are wrong**. None of them raises an error. Mend them.
 #
 # | | |
 # | --- | --- |
 # | `idx` | `(B, T)` int64, at most `block_size` tokens |
 # | result | `(B, T, vocab_size)`: the logits that GPT-2 gives with the same weights |
 #
-# - `nn.TransformerEncoderLayer` is called an encoder, but it is attention, two additions, two
-#   LayerNorms and an MLP: a block of GPT-2, if it is set up as one. `help(...)` says how.
-# - The parameters keep their names and shapes: `tokens`, `positions`, `blocks`, `norm` and `head`
-#   stay what they are. Embedding, tied head and dropout are right.
+# - `nn.MultiheadAttention` takes a query, a key, a value and a mask, and returns what the heads
+#   found together with their weights, hence the `[0]`. `help(...)` says the rest.
+# - The parameters keep their names and shapes. Embedding, MLP, tied head and dropout (none) are
+#   right.
 #
-# For example, with two blocks, changing the last token of a text changes the logits at the last
-# place, and at no other.
+# For example, changing the last token of a text should change the logits at the last place, and at
+# no other.
 
 
 # %% solution="ShortGPT"
 ### BEGIN BROKEN
+# class Block(nn.Module):
+#     """Attention, then MLP."""
+#
+#     def __init__(self, n_head, n_embd):
+#         super().__init__()
+#         self.norm_1 = nn.LayerNorm(n_embd)
+#         self.attn = nn.MultiheadAttention(n_embd, n_embd // n_head, batch_first=True)
+#         self.norm_2 = nn.LayerNorm(n_embd)
+#         self.fc = nn.Linear(n_embd, 4 * n_embd)
+#         self.proj = nn.Linear(4 * n_embd, n_embd)
+#
+#     def forward(self, x, mask):
+#         h = self.norm_1(x)
+#         x = h + self.attn(h, x, x, attn_mask=mask)[0]
+#         h = self.norm_2(x)
+#         return x + self.proj(F.gelu(self.fc(h), approximate="tanh"))
+#
+#
 # class ShortGPT(nn.Module):
-#     """GPT-2, from PyTorch's own parts."""
+#     """GPT-2, with PyTorch's own attention."""
 #
 #     def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
 #         super().__init__()
 #         self.tokens = nn.Embedding(vocab_size, n_embd)
 #         self.positions = nn.Embedding(block_size, n_embd)
-#         block = nn.TransformerEncoderLayer(
-#             n_embd,
-#             n_embd // n_head,
-#             4 * n_embd,
-#             dropout=0.0,
-#             activation="gelu",
-#             batch_first=True,
-#         )
-#         self.blocks = nn.ModuleList([block] * n_layer)
+#         self.blocks = nn.ModuleList([Block(n_head, n_embd)] * n_layer)
 #         self.norm = nn.LayerNorm(n_embd)
 #         self.head = nn.Linear(n_embd, vocab_size, bias=False)
 #         self.head.weight = self.tokens.weight
@@ -62,34 +72,38 @@ from minigpt.course import check
 #         x = self.tokens(idx) + self.positions(torch.arange(T))
 #         mask = torch.ones(T, T).triu(1)
 #         for block in self.blocks:
-#             x = block(x, src_mask=mask)
+#             x = block(x, mask)
 #         return self.head(self.norm(x))
 ### END BROKEN
 ### BEGIN SOLUTION
-def gelu(x):
-    """Bend as GPT-2 does. (nn.GELU("tanh") would do so only while gradients are recorded.)"""
-    return F.gelu(x, approximate="tanh")  # 1. not the exact form
+class Block(nn.Module):
+    """Attention, then MLP."""
+
+    def __init__(self, n_head, n_embd):
+        super().__init__()
+        self.norm_1 = nn.LayerNorm(n_embd)
+        self.attn = nn.MultiheadAttention(n_embd, n_head, batch_first=True)  # 1. heads
+        self.norm_2 = nn.LayerNorm(n_embd)
+        self.fc = nn.Linear(n_embd, 4 * n_embd)
+        self.proj = nn.Linear(4 * n_embd, n_embd)
+
+    def forward(self, x, mask):
+        h = self.norm_1(x)
+        # 2. The stream goes on as it is. 3. Query, key and value read the normalised copy.
+        x = x + self.attn(h, h, h, attn_mask=mask)[0]
+        h = self.norm_2(x)
+        return x + self.proj(F.gelu(self.fc(h), approximate="tanh"))
 
 
 class ShortGPT(nn.Module):
-    """GPT-2, from PyTorch's own parts."""
+    """GPT-2, with PyTorch's own attention."""
 
     def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, n_embd)
         self.positions = nn.Embedding(block_size, n_embd)
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                n_embd,
-                n_head,  # 2. heads, not channels of a head
-                4 * n_embd,
-                dropout=0.0,
-                activation=gelu,
-                batch_first=True,
-                norm_first=True,  # 3. the stream itself is not normalised
-            )
-            for _ in range(n_layer)  # 4. a layer each, with weights of its own
-        )
+        # 4. Each layer is a block with weights of its own.
+        self.blocks = nn.ModuleList(Block(n_head, n_embd) for _ in range(n_layer))
         self.norm = nn.LayerNorm(n_embd)
         self.head = nn.Linear(n_embd, vocab_size, bias=False)
         self.head.weight = self.tokens.weight
@@ -99,7 +113,7 @@ class ShortGPT(nn.Module):
         x = self.tokens(idx) + self.positions(torch.arange(T))
         mask = torch.ones(T, T, dtype=torch.bool).triu(1)  # 5. True: must not look there
         for block in self.blocks:
-            x = block(x, src_mask=mask)
+            x = block(x, mask)
         return self.head(self.norm(x))
 
 

@@ -1,8 +1,7 @@
-"""What the exercises of lessons 11 and 12 take for right, against something independent."""
+"""What the exercises of lesson 11 take for right, against something independent."""
 
 import copy
 import random
-from functools import partial
 
 import numpy as np
 import pytest
@@ -208,39 +207,3 @@ def test_shards_hold_the_pieces_that_torch_chunk_makes(n):
             assert torch.equal(shard[: len(piece)], piece)
         back = right("reshard")(shards, n, 1)
         assert len(back) == 1 and torch.equal(back[0], whole)
-
-
-# --- ShortGPT ---
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_an_encoder_layer_without_gradients_takes_gelu_for_the_exact_one(training):
-    """Why the exercise asks for a function, and runs with gradients."""
-    torch.manual_seed(0)
-    given = {
-        "tanh": nn.GELU("tanh"),
-        "exact": "gelu",
-        "function": partial(F.gelu, approximate="tanh"),
-    }
-    layers = {
-        name: nn.TransformerEncoderLayer(
-            8, 2, 32, dropout=0.0, activation=activation, batch_first=True, norm_first=True
-        ).train(training)
-        for name, activation in given.items()
-    }
-    weights = {name: 0.5 * torch.randn_like(p) for name, p in layers["tanh"].named_parameters()}
-    x = torch.randn(2, 5, 8)
-    for layer in layers.values():
-        layer.load_state_dict(weights)
-    recorded = {name: layer(x) for name, layer in layers.items()}
-    with torch.no_grad():
-        unrecorded = {name: layer(x) for name, layer in layers.items()}
-
-    def gap(one, other):
-        return ((one - other).abs().max() / other.abs().max()).item()
-
-    assert gap(recorded["tanh"], recorded["function"]) < 1e-6
-    assert gap(recorded["exact"], recorded["function"]) > 1e-5
-    assert gap(unrecorded["function"], recorded["function"]) < 1e-6
-    if not training:
-        assert gap(unrecorded["tanh"], recorded["function"]) > 1e-5

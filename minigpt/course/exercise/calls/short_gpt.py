@@ -16,8 +16,6 @@ def call_short_gpt(make: Callable[..., nn.Module], case: dict) -> dict[str, Any]
 
     case: "sizes", "weights" (name -> tensor; the tied head is the token table), "args" (the ids)
     and perhaps "training": True, where dropout would show.
-    Gradients are recorded: without them PyTorch's encoder layer takes a shortcut of its own, which
-    knows GELU in its exact form only.
     """
     model = make(**case["sizes"])
     if not isinstance(model, nn.Module):

@@ -12,14 +12,14 @@ from minigpt.model import GPT
 
 # --- ShortGPT ---
 
-# What a layer of PyTorch's encoder calls the parts of a block of GPT-2.
+# What the short GPT calls the parts of a block of GPT-2.
 PARTS = {
-    "self_attn.in_proj_": "attn.c_attn.",
-    "self_attn.out_proj.": "attn.c_proj.",
-    "linear1.": "mlp.c_fc.",
-    "linear2.": "mlp.c_proj.",
-    "norm1.": "ln_1.",
-    "norm2.": "ln_2.",
+    "norm_1.": "ln_1.",
+    "attn.in_proj_": "attn.c_attn.",
+    "attn.out_proj.": "attn.c_proj.",
+    "norm_2.": "ln_2.",
+    "fc.": "mlp.c_fc.",
+    "proj.": "mlp.c_proj.",
 }
 WHOLE = {"tokens.": "wte.", "positions.": "wpe.", "norm.": "ln_f."}
 
@@ -27,7 +27,7 @@ WHOLE = {"tokens.": "wte.", "positions.": "wpe.", "norm.": "ln_f."}
 def gpt2_name(name: str) -> str:
     """Return the checkpoint's name of a parameter.
 
-    >>> gpt2_name("blocks.1.self_attn.in_proj_weight"), gpt2_name("norm.bias")
+    >>> gpt2_name("blocks.1.attn.in_proj_weight"), gpt2_name("norm.bias")
     ('transformer.h.1.attn.c_attn.weight', 'transformer.ln_f.bias')
     """
     if name.startswith("blocks."):
@@ -45,11 +45,22 @@ class Skeleton(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, n_embd)
         self.positions = nn.Embedding(block_size, n_embd)
-        layers = (nn.TransformerEncoderLayer(n_embd, n_head, 4 * n_embd) for _ in range(n_layer))
-        self.blocks = nn.ModuleList(layers)
+        self.blocks = nn.ModuleList(self.block(n_head, n_embd) for _ in range(n_layer))
         self.norm = nn.LayerNorm(n_embd)
         self.head = nn.Linear(n_embd, vocab_size, bias=False)
         self.head.weight = self.tokens.weight
+
+    @staticmethod
+    def block(n_head, n_embd):
+        return nn.ModuleDict(
+            dict(
+                norm_1=nn.LayerNorm(n_embd),
+                attn=nn.MultiheadAttention(n_embd, n_head),
+                norm_2=nn.LayerNorm(n_embd),
+                fc=nn.Linear(n_embd, 4 * n_embd),
+                proj=nn.Linear(4 * n_embd, n_embd),
+            )
+        )
 
 
 class ShortGPT(Skeleton):

@@ -14,14 +14,15 @@ EXERCISES = (
         "Mend: a short GPT",
         Worth(points=6, difficulty=4, importance=4, minutes=25),
         (
-            "help(nn.TransformerEncoderLayer) lists what the layer takes, and its defaults. Go "
-            "through them one by one: what does GPT-2 have there? Then change the last token: "
-            "which logits change?",
+            "Change the last token: which logits change? Then compare block by block with the "
+            "block of lesson 04. And help(nn.MultiheadAttention) says what it takes, in which "
+            "order, and what a mask means to it.",
             "n_embd 6, n_head 2: two heads of 3 channels. Three tokens: a mask of (3, 3), and in "
             "its first row two places that must not be seen. Three blocks: three tensors for "
-            "each name, such as in_proj_weight, and no two of them the same object.",
-            "a new layer for each block, with n_head heads, the LayerNorms first, and\n"
-            "    as activation a function: GELU with approximate='tanh'\n"
+            "each name, such as attn.in_proj_weight, and no two of them the same object.",
+            "a new block for each layer, its attention with n_head heads\n"
+            "h = normalised x; x = x + attention with query, key and value from h\n"
+            "h = normalised x; x = x + MLP of h\n"
             "the mask says of each pair (position, other) whether it must *not* look there:\n"
             "    True, or -inf, where the other comes later",
         ),

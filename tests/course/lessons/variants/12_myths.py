@@ -10,86 +10,82 @@ from torch.nn import functional as F
 # --- ShortGPT ---
 
 
-class WithCopies(nn.Module):
-    """One layer, copied; the mask that PyTorch makes, of -inf; GELU as a module."""
+class Layer(nn.Module):
+    """The parts of a block, by name."""
+
+    def __init__(self, n_head, n_embd, **attention):
+        super().__init__()
+        self.norm_1, self.norm_2 = nn.LayerNorm(n_embd), nn.LayerNorm(n_embd)
+        self.attn = nn.MultiheadAttention(n_embd, n_head, **attention)
+        self.fc, self.proj = nn.Linear(n_embd, 4 * n_embd), nn.Linear(4 * n_embd, n_embd)
+
+
+class Whole(nn.Module):
+    """All but the way through a block."""
+
+    layer = Layer
 
     def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, n_embd)
         self.positions = nn.Embedding(block_size, n_embd)
-        block = nn.TransformerEncoderLayer(
-            n_embd, n_head, 4 * n_embd, 0.0, nn.GELU("tanh"), batch_first=True, norm_first=True
-        )
-        self.blocks = nn.ModuleList(copy.deepcopy(block) for _ in range(n_layer))
-        self.norm = nn.LayerNorm(n_embd)
-        self.head = nn.Linear(n_embd, vocab_size, bias=False)
-        self.head.weight = self.tokens.weight
-
-    def forward(self, idx):
-        T = idx.shape[1]
-        x = self.tokens(idx) + self.positions.weight[:T]
-        mask = nn.Transformer.generate_square_subsequent_mask(T)
-        for block in self.blocks:
-            x = block(x, mask, is_causal=True)
-        return self.head(self.norm(x))
-
-
-class TimeFirst(nn.Module):
-    """Time as the first axis, as the layer has it by default."""
-
-    def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
-        super().__init__()
-        self.tokens = nn.Embedding(vocab_size, n_embd)
-        self.positions = nn.Embedding(block_size, n_embd)
-
-        def bend(x):
-            return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-        self.blocks = nn.ModuleList()
-        for _ in range(n_layer):
-            self.blocks.append(
-                nn.TransformerEncoderLayer(
-                    n_embd, n_head, 4 * n_embd, dropout=0, activation=bend, norm_first=True
-                )
-            )
-        self.norm = nn.LayerNorm(n_embd)
-        self.head = nn.Linear(n_embd, vocab_size, bias=False)
-        self.head.weight = self.tokens.weight
-
-    def forward(self, idx):
-        places = torch.arange(idx.size(1))
-        x = (self.tokens(idx) + self.positions(places)).transpose(0, 1)
-        mask = torch.zeros(len(places), len(places))
-        mask[places[:, None] < places] = -1e9
-        for block in self.blocks:
-            x = block(x, src_mask=mask)
-        return self.head(self.norm(x)).transpose(0, 1)
-
-
-class ByHand(nn.Module):
-    """The layers hold the weights; the block is written out."""
-
-    def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
-        super().__init__()
-        self.tokens = nn.Embedding(vocab_size, n_embd)
-        self.positions = nn.Embedding(block_size, n_embd)
-        self.blocks = nn.ModuleList(
-            [nn.TransformerEncoderLayer(n_embd, n_head, 4 * n_embd) for _ in range(n_layer)]
-        )
+        self.blocks = nn.ModuleList([self.layer(n_head, n_embd) for _ in range(n_layer)])
         self.norm = nn.LayerNorm(n_embd)
         self.head = nn.Linear(n_embd, vocab_size, bias=False)
         self.head.weight = self.tokens.weight
         self.n_head = n_head
 
+    def embedded(self, idx):
+        return self.tokens(idx) + self.positions.weight[: idx.shape[1]]
+
+
+class WithCopies(Whole):
+    """One layer, copied; the mask that PyTorch makes, of -inf; GELU as a module."""
+
+    def __init__(self, vocab_size, block_size, n_layer, n_head, n_embd):
+        super().__init__(vocab_size, block_size, 1, n_head, n_embd)
+        one = Layer(n_head, n_embd, batch_first=True)
+        self.blocks = nn.ModuleList(copy.deepcopy(one) for _ in range(n_layer))
+
     def forward(self, idx):
-        x = self.tokens(idx) + self.positions(torch.arange(idx.size(1)))
+        x, bend = self.embedded(idx), nn.GELU(approximate="tanh")
+        mask = nn.Transformer.generate_square_subsequent_mask(idx.shape[1])
         for block in self.blocks:
-            attn = block.self_attn
-            qkv = F.linear(block.norm1(x), attn.in_proj_weight, attn.in_proj_bias)
+            h = block.norm_1(x)
+            x = x + block.attn(h, h, h, attn_mask=mask, is_causal=True, need_weights=False)[0]
+            x = x + block.proj(bend(block.fc(block.norm_2(x))))
+        return self.head(self.norm(x))
+
+
+class TimeFirst(Whole):
+    """Time as the first axis, as attention has it by default."""
+
+    def forward(self, idx):
+        places = torch.arange(idx.size(1))
+        x = self.embedded(idx).transpose(0, 1)
+        mask = torch.zeros(len(places), len(places))
+        mask[places[:, None] < places] = -1e9
+        for block in self.blocks:
+            h = block.norm_1(x)
+            x = x + block.attn(h, h, h, attn_mask=mask)[0]
+            u = block.fc(block.norm_2(x))
+            u = 0.5 * u * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))
+            x = x + block.proj(u)
+        return self.head(self.norm(x)).transpose(0, 1)
+
+
+class ByHand(Whole):
+    """The module holds the weights; attention is written out."""
+
+    def forward(self, idx):
+        x = self.embedded(idx)
+        for block in self.blocks:
+            attn = block.attn
+            qkv = F.linear(block.norm_1(x), attn.in_proj_weight, attn.in_proj_bias)
             q, k, v = (p.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for p in qkv.chunk(3, -1))
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + attn.out_proj(y.transpose(1, 2).flatten(2))
-            x = x + block.linear2(F.gelu(block.linear1(block.norm2(x)), approximate="tanh"))
+            x = x + block.proj(F.gelu(block.fc(block.norm_2(x)), approximate="tanh"))
         return self.head(self.norm(x))
 
 
