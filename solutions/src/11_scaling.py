@@ -19,8 +19,9 @@ from minigpt.course import check
 # %% [markdown] exercise="attainable_time"
 # ## The best a machine can do
 #
-# A pass is made of operations that run **one after the other**. Each needs so many FLOPs, and so
-# many bytes have to be moved for it. At best an operation computes and moves bytes at the same
+# How far is a program from what its machine can do, and would a faster processor or a faster memory
+# help? A pass is made of operations that run **one after the other**. Each needs so many FLOPs, and
+# so many bytes have to be moved for it. At best an operation computes and moves bytes at the same
 # time, so it takes the longer of the two times.
 #
 # Write `attainable_time(flops, traffic, peak, bandwidth)`:
@@ -56,7 +57,8 @@ check("attainable_time", attainable_time)
 # %% [markdown] exercise="decode_intensity"
 # ## Is writing worth the reading?
 #
-# A GPT-2 writes several texts at once, one token each in a step, with a KV cache. Write
+# One text alone waits for memory. What helps: more texts at once, smaller weights, a smaller cache?
+# The account says. A GPT-2 writes several texts, one token each in a step, with a KV cache. Write
 # `decode_intensity(*, n_layer, n_embd, vocab_size, batch_size, positions, weight_bytes,
 # cache_bytes)`: the FLOPs of one step, divided by the bytes that are read for it.
 #
@@ -92,8 +94,9 @@ check("decode_intensity", decode_intensity)
 # %% [markdown] exercise="round_bits"
 # ## Round as bf16 does
 #
-# A float32 has 32 bits: a sign, 8 for the exponent, 23 for the fraction. bf16 keeps the first 7 of
-# those 23, the format TF32 the first 10. Write `round_bits(x, kept)` for any such number:
+# A format is a rule for rounding, so you can try one that no machine has. A float32 has 32 bits: a
+# sign, 8 for the exponent, 23 for the fraction. bf16 keeps the first 7 of those 23, the format TF32
+# the first 10. Write `round_bits(x, kept)` for any such number:
 #
 # | | |
 # | --- | --- |
@@ -108,8 +111,6 @@ check("decode_intensity", decode_intensity)
 #
 # For example, with one bit kept, 1, 1.5, 2, 3 and 4 are left. 1.2 becomes 1, and 1.75, half-way
 # between 1.5 and 2, becomes 2: its last kept bit is 0.
-#
-# (PyTorch can change a tensor's type to bf16, but not keep 5 bits.)
 
 
 # %% solution="round_bits"
@@ -131,8 +132,9 @@ check("round_bits", round_bits)
 # %% [markdown] exercise="best_segment"
 # ## Compute it twice, hold it once
 #
-# A backward pass needs what the forward pass computed. To save memory, the `n_layer` blocks are cut
-# into segments of `k` blocks, the last one perhaps shorter:
+# A backward pass needs what the forward pass computed. Whoever does not keep all of it computes some
+# again. But how much is best forgotten? The `n_layer` blocks are cut into segments of `k` blocks,
+# the last one perhaps shorter:
 #
 # - The forward pass keeps the **input of each segment**, `boundary` numbers, and nothing else.
 # - The backward pass takes the last segment first. It runs its blocks forward again, and now keeps
@@ -172,7 +174,8 @@ check("best_segment", best_segment)
 # %% [markdown] exercise="accumulated_gradients"
 # ## Many small batches, one exchange
 #
-# Several processes train one model, each on its own micro-batches. `model` is wrapped as PyTorch's
+# A batch that fits no device is cut twice: among processes, and there in micro-batches. The gradient
+# should not notice, and what travels should not grow. `model` is wrapped as PyTorch's
 # `DistributedDataParallel` wraps it: `model(x)` gives logits, and
 #
 # - a backward pass **exchanges** gradients: those that have been added up so far become the *mean*
@@ -223,9 +226,10 @@ check("accumulated_gradients", accumulated_gradients)
 # %% [markdown] exercise="sharded_step"
 # ## Round the ring, with a step on the way
 #
-# W workers train one model. Its weights are cut in W **chunks**, and worker w alone holds chunk w,
-# its **shard**. Each worker has worked out the gradient of all chunks, on its own data. The workers
-# stand in a ring: each can send to its right neighbour only.
+# So a model is trained that no worker could keep with its optimizer. Its weights are cut in W
+# **chunks**, and worker w alone keeps chunk w, its **shard**. Each of the W workers has worked out
+# the gradient of all chunks, on its own data. They stand in a ring: each can send to its right
+# neighbour only.
 #
 # - First phase, W - 1 rounds: each worker sends one chunk of gradients, and adds what it receives
 #   to its own chunk of that number. The next one that it sends is the one that it has just added
@@ -278,7 +282,7 @@ check("sharded_step", sharded_step)
 #
 # A parameter of n numbers is cut in **shards**, one for each process: n / processes numbers each,
 # rounded up, side by side. The last ones are filled with **padding**, or are padding alone. Then a
-# run goes on with `size` processes.
+# run goes on with `size` processes: a machine was lost, or came in.
 #
 # Write `reshard(shards, n, size)`: the shards for the new number of processes.
 #
