@@ -132,9 +132,9 @@ check("round_bits", round_bits)
 # %% [markdown] exercise="best_segment"
 # ## Compute it twice, hold it once
 #
-# A backward pass needs what the forward pass computed. Whoever does not keep all of it computes some
-# again. But how much is best forgotten? The `n_layer` blocks are cut into segments of `k` blocks,
-# the last one perhaps shorter:
+# A backward pass needs what the forward pass computed. What was not kept is computed again. How much
+# is it best to forget? The `n_layer` blocks are cut into segments of `k` blocks, the last one
+# perhaps shorter:
 #
 # - The forward pass keeps the **input of each segment**, `boundary` numbers, and nothing else.
 # - The backward pass takes the last segment first. It runs its blocks forward again, and now keeps
@@ -174,8 +174,8 @@ check("best_segment", best_segment)
 # %% [markdown] exercise="accumulated_gradients"
 # ## Many small batches, one exchange
 #
-# A batch that fits no device is cut twice: among processes, and there in micro-batches. The gradient
-# should not notice, and what travels should not grow. `model` is wrapped as PyTorch's
+# A batch that fits no device is cut twice: among processes, and there in micro-batches. The
+# gradient should not notice, and what travels should not grow. `model` is wrapped as PyTorch's
 # `DistributedDataParallel` wraps it: `model(x)` gives logits, and
 #
 # - a backward pass **exchanges** gradients: those that have been added up so far become the *mean*
