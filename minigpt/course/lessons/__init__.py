@@ -1,4 +1,4 @@
-"""The exercises of lessons 01 to 10: one definition each, found by name."""
+"""The exercises of all lessons: one definition each, found by name."""
 
 from __future__ import annotations
 
