@@ -45,7 +45,9 @@ class TodayConfig(GPTConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("rotary", "rms_norm", "swiglu", "tied"):
-            require(isinstance(getattr(self, name), bool), name, getattr(self, name), "True, False")
+            require(
+                isinstance(getattr(self, name), bool), name, getattr(self, name), "True or False"
+            )
         if self.n_kv_head is not None:
             check_whole("n_kv_head", self.n_kv_head, otherwise=", or None")
             fine = self.n_head % self.n_kv_head == 0
