@@ -115,7 +115,7 @@ def test_swiglu_is_the_papers_equation():
 @pytest.mark.parametrize(("C", "H"), [(96, 256), (768, 2048), (24, 64), (128, 341)])
 def test_swiglu_has_as_many_weights_as_the_mlp(C, H):
     assert swiglu_width(C) == H
-    assert 3 * C * H == pytest.approx(8 * C * C, rel=0.002)
+    assert abs(3 * H - 8 * C) <= 1
 
 
 @pytest.mark.parametrize("name", list(CHANGES))
