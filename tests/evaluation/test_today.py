@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from minigpt.config import GPTConfig
 from minigpt.evaluation.designs import Decoder, Today, TodayConfig, TodayGPT, training_flops
-from minigpt.evaluation.designs.today import (
+from minigpt.evaluation.designs.today_parts import (
     RMSNorm,
     SwiGLU,
     repeat_kv,

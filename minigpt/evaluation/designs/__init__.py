@@ -1,7 +1,8 @@
 """Other designs beside GPT-2, trained at equal compute on the same text. Lesson 10 compares them.
 
 Begin with `left_to_right.py`, then `both_ways.py`; `compute.py` counts FLOPs and spends them,
-`measuring.py` says what a design is asked. `today.py` has what changed since GPT-2, for lesson 13.
+`measuring.py` says what a design is asked. `today.py` has what changed since GPT-2, for
+lesson 13, made of `today_parts.py`.
 """
 
 from minigpt.evaluation.designs.both_ways import EncoderDecoder, Masked

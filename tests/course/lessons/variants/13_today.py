@@ -34,7 +34,7 @@ def norm_one_by_one(x, weight, eps):
 
 def rotate_by_matrices(x, positions):
     """Each position's whole rotation as one (hs, hs) matrix."""
-    B, nh, T, hs = x.shape
+    B, _, T, hs = x.shape
     result = torch.empty_like(x)
     for b in range(B):
         for t in range(T):

@@ -1,0 +1,583 @@
+# %% [markdown]
+# # 13 · Today
+#
+# **Afterwards you can** read the code of a model of today as changes to your own GPT-2: make each
+# of six changes in a few lines, say what it costs and what it saves, and measure at equal compute
+# what it brings.
+#
+# **Takes** about 90 minutes. **Needs** attention (lesson 03), the block (04), the model and its
+# accounts (05), the KV cache (07). Designs at equal compute were met in lesson 10.
+
+# %% [markdown]
+# GPT-2 is of 2019. LLaMA (Touvron et al. 2023, section 2) and many models since are GPT-2 with a
+# handful of parts exchanged. Each part fits on a screen, and into *your* model.
+
+# %%
+import time
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from minigpt import GPT, GPTConfig, load_data, viz
+from minigpt.evaluation import designs
+from minigpt.model import CausalSelfAttention, Linear, merge_heads, residual_std, split_heads
+
+viz.use_style()
+
+# %% [markdown]
+# | part | GPT-2 | today | since |
+# | --- | --- | --- | --- |
+# | normalisation | LayerNorm | RMSNorm | Zhang & Sennrich 2019 |
+# | biases | everywhere | none | Chowdhery et al. 2022, section 2 |
+# | MLP | GELU | SwiGLU | Shazeer 2020 |
+# | positions | a table | rotary | Su et al. 2021 |
+# | keys and values | as many heads as queries | fewer | Ainslie et al. 2023 |
+# | head | the token table | a matrix of its own | |
+
+# %% [markdown]
+# First we build all six. Then each is trained on the stories, alone and all together, and the floor
+# says what it was good for. The model to change:
+
+# %%
+torch.manual_seed(0)
+small = GPTConfig(vocab_size=1024, block_size=128, n_layer=2, n_head=4, n_embd=96)
+gpt2 = GPT(small)
+print(f"{gpt2.num_parameters():,} parameters")
+
+# %% [markdown]
+# ## RMSNorm
+#
+# LayerNorm takes the mean off and divides by the spread. **RMSNorm** only divides, by the root of
+# the mean square (equation 4):
+#
+# $$y_i = \frac{x_i}{\sqrt{\frac{1}{C}\sum_j x_j^2 + \epsilon}}\ g_i$$
+
+
+# %%
+class RMSNorm(nn.Module):
+    def __init__(self, n_embd, eps=1e-5):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(n_embd)), eps
+
+    def forward(self, x):  # (..., C) -> (..., C)
+        mean_square = x.square().mean(dim=-1, keepdim=True)
+        return x * torch.rsqrt(mean_square + self.eps) * self.weight
+
+
+x = torch.randn(2, 3, 96)
+assert torch.allclose(RMSNorm(96)(x), F.rms_norm(x, (96,), eps=1e-5), atol=1e-6)
+
+# %% [markdown]
+# **Predict:** we add 10 to every channel of a vector. Which of the two notices?
+
+# %%
+x = torch.tensor([[1.0, 2.0, 3.0], [11.0, 12.0, 13.0]])
+rows = [[f"{value:.2f}" for value in norm(x).flatten()] for norm in (nn.LayerNorm(3), RMSNorm(3))]
+titles = [f"{value:g}" for value in x.flatten()]
+viz.table(rows, titles, rows=["LayerNorm", "RMSNorm"])
+
+# %% [markdown]
+# LayerNorm is blind to it, RMSNorm sees it. So they are not the same function. A usual mistake is to
+# take the mean off all the same. What is it then?
+
+# %%
+x = torch.randn(2, 3, 96) + 1
+centred = x - x.mean(dim=-1, keepdim=True)
+assert torch.allclose(RMSNorm(96)(centred), F.layer_norm(x, (96,)), atol=1e-5)
+assert not torch.allclose(RMSNorm(96)(x), F.layer_norm(x, (96,)), atol=0.1)
+
+# %% [markdown]
+# LayerNorm, exactly (without its bias). The mean was the only difference.
+
+# %% [markdown]
+# The paper's reason is time: 7 % to 64 % less for whole models (its abstract). **Predict:** on your
+# machine, is our RMSNorm faster than PyTorch's LayerNorm?
+
+
+# %%
+def fastest(work, trials=30):  # in microseconds
+    times = []
+    for _ in range(trials):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return 1e6 * min(times)
+
+
+# %% tags=["nbval-ignore-output"]
+x, layer_norm, ours = torch.randn(8, 128, 768), nn.LayerNorm(768), RMSNorm(768)
+with torch.no_grad():
+    rows = [
+        ["LayerNorm, PyTorch's", fastest(lambda: layer_norm(x))],
+        ["RMSNorm, ours", fastest(lambda: ours(x))],
+        ["RMSNorm, PyTorch's", fastest(lambda: F.rms_norm(x, (768,), eps=1e-5))],
+    ]
+viz.table(rows, ["", "microseconds"])
+
+# %% [markdown]
+# Fewer operations need not be less time. Ours goes over memory once for each step it writes down; a
+# **fused kernel**, one piece of machine code for all steps, goes once. Compare kernels with kernels.
+
+# %% [markdown]
+# ## No biases
+#
+# A linear layer has a bias, LayerNorm too. Leave them out; `GPTConfig` has the switch. **Predict:**
+# what share of GPT-2's 124M parameters are biases: 0.1 %, 1 %, 10 %?
+
+# %%
+with torch.device("meta"):  # shapes without numbers
+    sizes = [GPT(GPTConfig(bias=bias)).num_parameters() for bias in (True, False)]
+biases = sizes[0] - sizes[1]
+viz.table([[*sizes, biases, f"{biases / sizes[0]:.2%}"]], ["with", "without", "biases", "share"])
+
+# %% [markdown]
+# Hardly any. It is not about size: PaLM's authors left them out because large models trained more
+# stably without (Chowdhery et al. 2022, section 2). Nothing here is large enough to see that.
+
+# %% [markdown]
+# ## SwiGLU
+#
+# GPT-2's MLP is wide, bends, narrows. A **gated linear unit** makes two wide layers: one is bent and
+# decides how much of the other goes through, channel by channel. With **SiLU** as the bend it is
+# **SwiGLU** (Shazeer 2020, equation 6):
+#
+# $$\text{SwiGLU}(x) = (\text{SiLU}(xW) \odot xV)\,W_2 \qquad \text{SiLU}(z) = z\,\sigma(z)$$
+
+# %%
+z = torch.linspace(-6, 4, 200)
+plt.figure(figsize=(5, 3))
+plt.plot(z, F.gelu(z, approximate="tanh"), label="GELU")
+plt.plot(z, F.silu(z), "--", label="SiLU")
+plt.gca().set(xlabel="in", ylabel="out")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# The bends differ little. New is the product: two things that were computed from the same x are
+# multiplied.
+
+# %% [markdown]
+# That takes three matrices, not two. To compare fairly, make them narrower. GPT-2's two are C by 4C,
+# so 8C² weights. **Predict:** how wide are three matrices with as many?
+
+
+# %%
+class SwiGLU(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        C, H = config.n_embd, round(8 * config.n_embd / 3)
+        self.c_fc = Linear(C, 2 * H, config.bias)  # W and V side by side
+        self.c_proj = Linear(H, C, config.bias, std=residual_std(config))
+
+    def forward(self, x):  # (B, T, C) -> (B, T, C)
+        gate, content = self.c_fc(x).chunk(2, dim=-1)
+        return self.c_proj(F.silu(gate) * content)
+
+
+# %%
+mlp, old = SwiGLU(small), gpt2.transformer.h[0].mlp
+rows = [[tuple(m.c_fc.weight.shape), tuple(m.c_proj.weight.shape)] for m in (old, mlp)]
+counts = [sum(w.numel() for w in m.parameters() if w.dim() == 2) for m in (old, mlp)]
+assert counts[0] == counts[1]
+viz.table([[*row, n] for row, n in zip(rows, counts)], ["c_fc", "c_proj", "weights"],
+          rows=["GPT-2's", "SwiGLU"])
+
+# %% [markdown]
+# Two thirds as wide: 256 in place of 384. Why it should help, its author does not claim to know: he
+# attributes it to "divine benevolence" (section 4). So measure.
+
+# %% [markdown]
+# ## Rotary positions
+#
+# GPT-2 adds a row of a table to each token: position 7 is a vector, as a word is. Attention has to
+# work out from two such vectors how far apart two tokens are.
+
+# %% [markdown]
+# **Rotary positions** put the distance into the score itself. Take a query of two channels, an arrow.
+# At position m, turn it by the angle m. Keys the same.
+
+# %%
+angles = torch.arange(6.0)
+plt.figure(figsize=(3.4, 3.4))
+for m, angle in enumerate(angles):
+    plt.annotate("", (angle.cos(), angle.sin()), (0, 0), arrowprops=dict(arrowstyle="->"))
+    plt.text(1.12 * angle.cos(), 1.12 * angle.sin(), f"{m}", ha="center", va="center")
+plt.gca().set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal", title="one arrow at positions 0 to 5")
+plt.show()
+
+# %% [markdown]
+# A score is the product of two arrows: it depends on the angle between them. Query at m, key at n.
+# **Predict:** in the table of all scores, where are equal numbers?
+
+
+# %%
+def turn(pair, m):  # an arrow (2,), by m radians
+    m = torch.tensor(float(m))
+    a, b = pair
+    return torch.stack([a * m.cos() - b * m.sin(), a * m.sin() + b * m.cos()])
+
+
+q, k = torch.tensor([1.0, 0.5]), torch.tensor([0.3, 0.9])
+scores = torch.tensor([[(turn(q, m) @ turn(k, n)).item() for n in range(5)] for m in range(5)])
+viz.table(scores, [f"key at {n}" for n in range(5)], rows=[f"query at {m}" for m in range(5)])
+
+# %% [markdown]
+# Along the diagonals, where the distance m − n is the same. Nobody had to learn that (Su et al. 2021,
+# section 3.4).
+
+# %% [markdown]
+# After a full turn, 6.28 positions, an angle comes again: one arrow cannot tell 1 from 7. So a head
+# has many pairs of channels, each with its own speed, from 1 radian a position down to nearly
+# 1/10,000 (equation 15):
+#
+# $$\theta_i = 10000^{-2i/hs}$$
+
+# %%
+hs = small.head_size
+speeds = 10_000.0 ** (-torch.arange(0, hs, 2) / hs)
+for i, style in zip((0, 2, 4, 8), ("-", "--", "-.", ":")):
+    plt.plot((torch.arange(129) * speeds[i]).cos(), style, label=f"pair {i}")
+plt.gca().set(xlabel="distance", ylabel="cosine of the angle")
+plt.legend(loc="lower left")
+plt.show()
+
+# %% [markdown]
+# Fast pairs tell neighbours apart, slow ones far places. Now all pairs at once. Which channels are a
+# pair is a choice: here i and i + hs/2, as in LLaMA's weights at Hugging Face.
+
+
+# %%
+def rotate(x, positions):  # (..., T, hs), (T,) -> (..., T, hs)
+    half = x.size(-1) // 2
+    speeds = 10_000.0 ** -(torch.arange(half) / half)
+    angles = positions[:, None] * speeds  # (T, hs/2)
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+x = torch.randn(2, 4, 10, hs)
+turned = rotate(x, torch.arange(10))
+assert torch.allclose(turned.norm(dim=-1), x.norm(dim=-1), atol=1e-5)  # only turned, not stretched
+assert torch.equal(turned[:, :, 0], x[:, :, 0])
+
+# %% [markdown]
+# An arrow is a complex number, and to turn it is to multiply by $e^{im\theta}$. That is an
+# independent check:
+
+# %%
+arrows = torch.complex(*x.chunk(2, dim=-1))
+spins = torch.exp(1j * torch.arange(10)[:, None] * 10_000.0 ** -(torch.arange(hs // 2) / (hs // 2)))
+expected = arrows * spins
+assert torch.allclose(turned, torch.cat([expected.real, expected.imag], dim=-1), atol=1e-5)
+
+
+# %% [markdown]
+# Where does it go in lesson 03's layer? Behind the split into heads, before the scores; and before
+# the cache, which then holds keys that are turned already.
+
+
+# %%
+class RotaryAttention(CausalSelfAttention):
+    def forward(self, x, cache=None):  # (B, T, C) -> (B, T, C)
+        q, k, v = (split_heads(part, self.n_head) for part in self.c_attn(x).chunk(3, dim=-1))
+        start = 0 if cache is None else cache.length
+        positions = torch.arange(start, start + x.size(1))
+        q, k = rotate(q, positions), rotate(k, positions)
+        if cache is not None:
+            k, v = cache.extend(k, v)
+        return self.c_proj(merge_heads(self.attend(q, k, v)))
+
+
+class NoTable(nn.Module):  # in place of wpe
+    def forward(self, positions):
+        return 0.0
+
+
+# %% [markdown]
+# Put in place, in a copy of the model:
+
+# %%
+def with_rotary(model):
+    for block in model.transformer.h:
+        attn = RotaryAttention(model.config)
+        attn.load_state_dict(block.attn.state_dict())
+        block.attn = attn
+    model.transformer.wpe = NoTable()
+    return model
+
+
+torch.manual_seed(0)
+rotary = with_rotary(GPT(small))
+with torch.no_grad():
+    for weight in rotary.parameters():
+        weight.mul_(5 if weight.dim() == 2 else 1)  # so that every part matters
+print(f"{gpt2.num_parameters() - rotary.num_parameters():,} parameters fewer: the table")
+
+# %% [markdown]
+# Does it read the same with a cache, token by token, as at once?
+
+
+# %%
+from minigpt.kv_cache import KVCache
+
+idx = torch.randint(1024, (1, 40), generator=torch.Generator().manual_seed(1))
+
+
+def step_by_step(model, cache):  # the largest difference from reading at once
+    with torch.no_grad():
+        steps = [model(idx[:, t : t + 1], cache) for t in range(40)]
+        return (torch.cat(steps, dim=1) - model(idx)).abs().max().item()
+
+
+assert step_by_step(rotary, KVCache(small)) < 1e-3
+print(f"logits differ by {step_by_step(rotary, KVCache(small)):.0e} at most")
+
+# %% [markdown]
+# ### Three usual mistakes
+#
+# **Counted from 0 again.** With a cache each call brings one new token. Whoever writes
+# `torch.arange(T)` turns every token as if it were the first. **Predict:** an error, or wrong
+# logits?
+
+
+# %%
+class ForgetsStart(RotaryAttention):
+    def forward(self, x, cache=None):
+        if cache is None:
+            return super().forward(x)
+        q, k, v = (split_heads(part, self.n_head) for part in self.c_attn(x).chunk(3, dim=-1))
+        positions = torch.arange(x.size(1))  # without cache.length
+        k, v = cache.extend(rotate(k, positions), v)
+        return self.c_proj(merge_heads(self.attend(rotate(q, positions), k, v)))
+
+
+for block in rotary.transformer.h:
+    block.attn.__class__ = ForgetsStart
+wrong = step_by_step(rotary, KVCache(small))
+for block in rotary.transformer.h:
+    block.attn.__class__ = RotaryAttention
+assert wrong > 0.1
+print(f"logits differ by {wrong:.2f}")
+
+# %% [markdown]
+# No error: words, but the wrong ones. Training never shows it, because training has no cache. So
+# compare both ways of reading, as above.
+
+# %% [markdown]
+# **Values turned, too.** Queries and keys meet in a product, where only the difference of two
+# angles is left. Values are added up: a turned value says something else at every place. Let us
+# shift the whole text by 100 positions. **Predict:** which output stays?
+
+
+# %%
+def attend_at(shift, turn_values):
+    g = torch.Generator().manual_seed(2)
+    q, k, v = (torch.randn(1, 4, 10, hs, generator=g) for _ in range(3))
+    places = torch.arange(10) + shift
+    v = rotate(v, places) if turn_values else v
+    q, k = rotate(q, places), rotate(k, places)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+rows = []
+for name, values in (("queries and keys", False), ("values too", True)):
+    moved = (attend_at(100, values) - attend_at(0, values)).abs().max().item()
+    rows.append([name, f"{moved:.1e}"])
+assert float(rows[0][1]) < 1e-4 and float(rows[1][1]) > 0.1
+viz.table(rows, ["turned", "output changes by"])
+
+# %% [markdown]
+# **Another pairing.** The paper pairs neighbours, 2i with 2i + 1. Both are right, but weights learned
+# with the one are wrong with the other. And the shapes agree, so nothing complains.
+
+
+# %%
+def rotate_neighbours(x, positions):
+    order = torch.arange(x.size(-1)).view(-1, 2).T.flatten()  # 0 2 4 ... 1 3 5 ...
+    return rotate(x[..., order], positions)[..., order.argsort()]
+
+
+def scores(turning, q, k):
+    return turning(q, torch.arange(10)) @ turning(k, torch.arange(10)).mT
+
+
+q, k = torch.randn(2, 4, 10, hs)
+order = torch.arange(hs).view(-1, 2).T.flatten()
+paper, halves = scores(rotate_neighbours, q, k), scores(rotate, q, k)
+sorted_first = scores(rotate, q[..., order], k[..., order])
+assert (paper - halves).abs().max() > 0.1 and torch.allclose(paper, sorted_first, atol=1e-4)
+print(f"{(paper - halves).abs().max():.1f} apart; equal once the channels are sorted")
+
+# %% [markdown]
+# So whoever loads weights of another layout sorts the rows of the query and key matrices, head by
+# head, once. Then first-divergence (lesson 08) says whether it was right.
+
+# %% [markdown]
+# ## Grouped queries
+#
+# What makes long texts dear is the cache: keys and values of every position in every layer. With
+# **grouped queries** several heads of queries share one head of keys and values. One for all is
+# called **multi-query attention** (Shazeer 2019), one for each is GPT-2's.
+
+# %% [markdown]
+# Four heads of queries, two of keys and values. Give each to two queries, then attend as always.
+# **Predict:** which is right for heads 0 1 2 3: keys 0 1 0 1, or 0 0 1 1?
+
+# %%
+q, (k, v) = torch.randn(1, 4, 10, hs), torch.randn(2, 1, 2, 10, hs)
+expected = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+rows = []
+for name, spread in {
+    "0 1 0 1": lambda x: x.repeat(1, 2, 1, 1),
+    "0 0 1 1": lambda x: x.repeat_interleave(2, dim=1),
+}.items():
+    got = F.scaled_dot_product_attention(q, spread(k), spread(v), is_causal=True)
+    rows.append([name, f"{(got - expected).abs().max():.1e}"])
+assert float(rows[0][1]) > 0.1 and float(rows[1][1]) < 1e-5
+viz.table(rows, ["keys for heads 0 1 2 3", "apart from PyTorch's"])
+
+# %% [markdown]
+# Groups are neighbours: `repeat_interleave`, not `repeat`. A model trained with the other order works
+# as well; a checkpoint of others does not.
+
+
+# %%
+class GroupedAttention(CausalSelfAttention):
+    def __init__(self, config, n_kv_head):
+        super().__init__(config)
+        hs = config.head_size
+        self.heads = (self.n_head, n_kv_head, n_kv_head)
+        self.c_attn = Linear(config.n_embd, sum(self.heads) * hs, config.bias)
+        self.widths = [n * hs for n in self.heads]
+
+    def forward(self, x, cache=None):  # (B, T, C) -> (B, T, C)
+        parts = self.c_attn(x).split(self.widths, dim=-1)
+        q, k, v = (split_heads(part, n) for part, n in zip(parts, self.heads))
+        start = 0 if cache is None else cache.length
+        positions = torch.arange(start, start + x.size(1))
+        q, k = rotate(q, positions), rotate(k, positions)
+        if cache is not None:
+            k, v = cache.extend(k, v)  # few heads
+        k, v = (x.repeat_interleave(self.n_head // self.heads[1], dim=1) for x in (k, v))
+        return self.c_proj(merge_heads(self.attend(q, k, v)))
+
+
+# %% [markdown]
+# It is rotary already. What is repeated is repeated *behind* the cache, or nothing would be saved.
+
+# %% [markdown]
+# Now the bytes. Keys and values: 2 · layers · heads · head size · positions, two bytes each. The
+# sizes are those of GPT-2 and of Llama 3 8B (Llama team 2024, table 3). **Predict:** a text of
+# 131,072 tokens in the 8B model with 32 heads of keys and values: 1, 17 or 69 GB?
+
+
+# %%
+def cache_gb(layers, kv_heads, hs, T):
+    return 2 * layers * kv_heads * hs * T * 2 / 1e9
+
+
+rows = [
+    ["GPT-2, 12 heads", cache_gb(12, 12, 64, 1024)],
+    ["8B, if it had 32 heads", cache_gb(32, 32, 128, 131_072)],
+    ["8B, 8 heads, as it is", cache_gb(32, 8, 128, 131_072)],
+    ["8B, one head", cache_gb(32, 1, 128, 131_072)],
+]
+viz.table(rows, ["", "GB for one text"])
+
+# %% [markdown]
+# 16 GB are the weights of an 8B model at two bytes each: with all heads, one long text would take four
+# times as much. This is why it is done. The measure in the paper is time: nearly as good as
+# all heads, nearly as fast as one (Ainslie et al. 2023, abstract).
+
+# %% [markdown]
+# ## A head of its own
+#
+# GPT-2's head is the token table (lesson 05). Untie it, and the model has a second matrix, V by C.
+# **Predict:** by how much does GPT-2's 124M grow: 3 %, 31 %, 100 %?
+
+# %%
+rows = []
+for name, V, C, total in (
+    ("ours", 1024, 96, gpt2.num_parameters()),
+    ("gpt2", 50257, 768, sizes[0]),
+    ("gpt2-xl", 50257, 1600, 1_557_611_200),
+):
+    rows.append([name, V * C, f"{V * C / total:.0%}"])
+viz.table(rows, ["model", "a head's weights", "grows by"])
+
+# %% [markdown]
+# The larger the model, the less it matters. It costs no compute: a table is looked up, and a head is
+# multiplied with, tied or not. PaLM has them tied, LLaMA does not.
+
+# %% [markdown]
+# ## All six
+#
+# Put together they are a LLaMA.
+
+
+# %%
+def todays(config, n_kv_head):
+    config = replace(config, bias=False)
+    model, C = GPT(config), config.n_embd
+    for block in model.transformer.h:
+        block.attn, block.mlp = GroupedAttention(config, n_kv_head), SwiGLU(config)
+        block.ln_1, block.ln_2 = RMSNorm(C), RMSNorm(C)
+    model.transformer.ln_f, model.transformer.wpe = RMSNorm(C), NoTable()
+    model.lm_head = Linear(C, config.vocab_size, bias=False)
+    return model
+
+
+# %% [markdown]
+# The package has the same, as settings. (Its tests give it the weights of a LLaMA of the library
+# transformers, and compare the logits.) Same weights, same logits?
+
+# %%
+base = designs.TodayConfig(vocab_size=1024, block_size=128, n_layer=2, n_head=4, n_embd=96)
+CHANGES = {
+    "rotary": dict(rotary=True),
+    "RMSNorm": dict(rms_norm=True),
+    "SwiGLU": dict(swiglu=True),
+    "grouped": dict(n_kv_head=2),
+    "untied": dict(tied=False),
+    "no biases": dict(bias=False),
+}
+CHANGES["all six"] = {name: value for change in CHANGES.values() for name, value in change.items()}
+package = designs.TodayGPT(replace(base, **CHANGES["all six"]))
+mine = todays(small, n_kv_head=2)
+mine.load_state_dict({n: w for n, w in package.state_dict().items() if "wpe" not in n})
+with torch.no_grad():
+    assert torch.allclose(mine(idx), package(idx), atol=1e-5)
+
+# %% [markdown]
+# ## What does it bring?
+#
+# Each change alone, all six together, and GPT-2 as it is: eight models. All get the same **FLOPs**
+# (lesson 10), the same stories in the same order, the same rate. **Predict:** which of the eight
+# comes nearest to the floor?
+
+# %%
+data = load_data("stories")
+KINDS = {"GPT-2": {}, **CHANGES}
+x, y = data.batch("val", 128, 128, torch.Generator().manual_seed(5))
+BUDGET, rows = 3e11, []
+for name, change in KINDS.items():
+    design = designs.Today(replace(base, **change))
+    cost = designs.training_flops(design, x[:4])
+    weights = sum(w.numel() for w in design.parameters())
+    rows.append([name, weights, f"{cost / 1e9:.2f}", round(BUDGET / cost)])
+viz.table(rows, ["model", "parameters", "GFLOPs a batch", "batches"])
+
+# %% [markdown]
+# Only grouped queries make a batch cheaper, so they may read more. An untied head has more parameters
+# at the same cost. Sums, norms and turning count nothing, as in lesson 10: they take time, but
+# hardly any multiplications.
+
+# %% [markdown]
+# Three seeds each: 24 models, in four minutes or so. The number printed is what is left to the
+# floor, in nats a token.
+
+# %% tags=["nbval-ignore-output"]
