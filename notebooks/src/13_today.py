@@ -120,8 +120,7 @@ viz.table(rows, ["", "microseconds"])
 
 # %% [markdown]
 # Fewer operations need not be less time. Ours goes over memory once for each step it writes down; a
-# **fused kernel**, one piece of machine code for all steps, goes once. Compare kernels with
-# kernels.
+# fused kernel, one piece of machine code for all steps, goes once. Compare kernels with kernels.
 
 # %% [markdown]
 # ## No biases
@@ -572,7 +571,7 @@ viz.table(rows, ["heads of keys and values", "bytes"])
 # %% [markdown]
 # ## What does it bring?
 #
-# Each change alone, all six together, and GPT-2 as it is: eight models. All get the same **FLOPs**
+# Each change alone, all six together, and GPT-2 as it is: eight models. All get the same FLOPs
 # (lesson 10), the same stories in the same order, the same rate. **Predict:** which of the eight
 # comes nearest to the floor?
 
@@ -638,7 +637,7 @@ viz.table(shown, ["seed 0", "seed 1", "seed 2", "mean"], rows=list(KINDS))
 # difference of means says little.
 
 # %% [markdown]
-# Better take each change **paired** with GPT-2 of the same seed, which read the same stories in the
+# Better take each change paired with GPT-2 of the same seed, which read the same stories in the
 # same order. Left of the line is better than GPT-2.
 
 # %% tags=["nbval-ignore-output"]
@@ -661,7 +660,13 @@ for name, values in zip(CHANGES, differences):
 viz.table(rows, ["change", "mean difference", "the three", "all three are"])
 
 # %% [markdown]
-# RESULTS
+# Where a change does nothing at all, three seeds agree one time in four, by luck alone. Of seven
+# rows one or two would do so. Take "all three are" as a hint, not as a proof.
+
+# %% [markdown]
+# In our run rotary and RMSNorm are better three times, though once by a hair; SwiGLU, the untied
+# head and all six are worse three times. (Another machine rounds otherwise: rows of yours may
+# differ.) The paper on SwiGLU reports the contrary. So ask what these differences are made of.
 
 # %% [markdown]
 # ### What is it that they learn sooner?
@@ -686,7 +691,13 @@ both = torch.tensor([[nats[run], left[run]] for run in runs]).T
 print(f"correlation {torch.corrcoef(both)[0, 1]:.2f}; {again.sum() / (y >= 0).sum():.0%} of tokens")
 
 # %% [markdown]
-# RECALL
+# Nearly a line: what tells the 24 apart is what a word said again costs. Those at the top right
+# have not begun to look words up. So the table says who *begins* sooner within these FLOPs, not who
+# is better in the end; and when a run begins is partly luck, as lesson 09's seeds were.
+
+# %% [markdown]
+# Why does rotary begin sooner? A head that looks one token back needs a distance, and rotary has it
+# in the score. That would be a reason. We did not test it.
 
 # %% [markdown]
 # ### Was the rate fair?
@@ -700,7 +711,8 @@ row = [f"{value:.3f}" for value in (half, left["all six", 0], double, left["GPT-
 viz.table([row], ["rate 0.005", "0.01", "0.02", "GPT-2 at 0.01"], rows=["all six, seed 0"])
 
 # %% [markdown]
-# RATES
+# Of three rates none puts all six ahead of GPT-2 here. One seed, one model: it is a look, not a
+# search. The single changes had no other rate at all.
 
 # %% [markdown]
 # ## Beyond the trained length
@@ -750,7 +762,9 @@ table64, rotary64, rotary256 = lines.values()
 assert table64[4:].mean() > 1.5 * rotary64[4:].mean()
 
 # %% [markdown]
-# LONG
+# The table is lost where it ends. Rotary reads on, but not for nothing: beyond 64 it lies above the
+# model that was trained on 256, and more so the further it goes. To *have* a position is not to
+# have learned it.
 
 # %% [markdown]
 # To make a trained model longer, its positions are squeezed into the trained range and it is
@@ -802,28 +816,28 @@ assert table64[4:].mean() > 1.5 * rotary64[4:].mean()
 #
 # Code, from small to large:
 #
-# - **nanoGPT** and **nanochat** (Karpathy): GPT-2 trained in few files; then a whole assistant.
-# - **llm.c** (Karpathy): the same without PyTorch, to see what it does for you.
-# - **LitGPT** (Lightning): many models of today as settings of one readable file.
-# - **transformers** (Hugging Face): the reference for any released model; read `modeling_llama.py`.
-# - **vLLM**, **llama.cpp**: how models are served, on many GPUs and on a laptop.
+# - nanoGPT and nanochat (Karpathy): GPT-2 trained in few files; then a whole assistant.
+# - llm.c (Karpathy): the same without PyTorch, to see what it does for you.
+# - LitGPT (Lightning): many models of today as settings of one readable file.
+# - transformers (Hugging Face): the reference for any released model; read `modeling_llama.py`.
+# - vLLM, llama.cpp: how models are served, on many GPUs and on a laptop.
 
 # %% [markdown]
 # Courses and books:
 #
-# - **CS336**, Stanford: a language model from scratch, with kernels, scaling laws and data.
-# - **Build a Large Language Model (From Scratch)** (Raschka 2024): near to this course, in print.
-# - **Speech and Language Processing** (Jurafsky & Martin, third edition): the field around it.
-# - **The Annotated Transformer** (Rush and others): the 2017 paper, line by line.
-# - **A Mathematical Framework for Transformer Circuits** (Elhage et al. 2021): lesson 09's theory.
+# - CS336, Stanford: a language model from scratch, with kernels, scaling laws and data.
+# - Build a Large Language Model (From Scratch) (Raschka 2024): near to this course, in print.
+# - Speech and Language Processing (Jurafsky & Martin, third edition): the field around it.
+# - The Annotated Transformer (Rush and others): the 2017 paper, line by line.
+# - A Mathematical Framework for Transformer Circuits (Elhage et al. 2021): lesson 09's theory.
 
 # %% [markdown]
 # Models whose making is open, so that claims can be tested:
 #
-# - **Pythia** (Biderman et al. 2023): sixteen models, the same data in the same order, with 154
+# - Pythia (Biderman et al. 2023): sixteen models, the same data in the same order, with 154
 #   checkpoints each.
-# - **OLMo** (Groeneveld et al. 2024): data, code, logs, weights.
-# - **Llama 3** (Llama team 2024): weights and a long report, but not the data.
+# - OLMo (Groeneveld et al. 2024): data, code, logs, weights.
+# - Llama 3 (Llama team 2024): weights and a long report, but not the data.
 
 # %% [markdown]
 # ## In short
@@ -841,4 +855,6 @@ assert table64[4:].mean() > 1.5 * rotary64[4:].mean()
 # for several documents in a row, GPT-2's heads pooled into groups, the cache of a model with
 # windows.
 #
-# Without them: OPEN
+# Without them: do all six stay behind, or do they only begin later? Train them and GPT-2 with four
+# times the FLOPs, a minute each. And write GPT-2 with rotary positions and one more change,
+# whichever you like: which of them delays the beginning?

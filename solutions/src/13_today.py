@@ -101,8 +101,8 @@ check("rotate_packed", rotate_packed)
 # | `n_kv_head` | a divisor of `n_head` | heads of keys, and of values, that there shall be |
 # | result | `(C + 2 * n_kv_head * hs, ...)` | of the same dtype and last axis, if any |
 #
-# Each new head is the mean of a group of *neighbouring* heads. Queries stay as they are, and so does
-# `weight`.
+# Each new head is the mean of a group of *neighbouring* heads. Queries stay as they are, and so
+# does `weight`.
 #
 # For example, a bias of four heads of one channel, `[1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300,
 # 400]`, and two groups: `[1, 2, 3, 4, 15, 35, 150, 350]`.
