@@ -119,8 +119,9 @@ with torch.no_grad():
 viz.table(rows, ["", "microseconds"])
 
 # %% [markdown]
-# Fewer operations need not be less time. Ours goes over memory once for each step it writes down; a
-# fused kernel, one piece of machine code for all steps, goes once. Compare kernels with kernels.
+# Fewer operations are not always less time. Ours is five calls, each over all the numbers; where
+# PyTorch's is one piece of machine code for all of it, that is called fused. Compare like with
+# like.
 
 # %% [markdown]
 # ## No biases
@@ -537,7 +538,8 @@ viz.table(rows, ["model", "a head's weights", "grows by"])
 
 # %% [markdown]
 # The larger the model, the less it matters. It costs no compute: a table is looked up, and a head
-# is multiplied with, tied or not. PaLM has them tied, LLaMA does not.
+# is multiplied with, tied or not. PaLM has them tied (section 2), LLaMA's released weights have
+# two.
 
 # %% [markdown]
 # ## All six
@@ -802,20 +804,20 @@ assert table64[4:].mean() > 1.5 * rotary64[4:].mean()
 # | RMSNorm | as good, 7 % to 64 % less time | Zhang & Sennrich 2019, abstract |
 # | no biases | large models train more stably | Chowdhery et al. 2022, section 2 |
 # | SwiGLU | better at equal parameters and compute | Shazeer 2020, section 3 |
-# | rotary | relative distance, any length | Su et al. 2021, abstract |
+# | rotary | relative distances, flexible in length | Su et al. 2021, abstract |
 # | grouped | near full quality, near the speed of one head | Ainslie et al. 2023, abstract |
 
 # %% [markdown]
 # And a warning: many changes to transformers were compared in one code base, and most brought
 # nothing that mattered (Narang et al. 2021, abstract). Gated MLPs and RMSNorm are among those that
-# did (their table 1).
+# did.
 
 # %% [markdown]
 # ## What else has changed
 #
-# **Data.** Models of today read far more, and what they read is filtered and mixed with care. Start
-# with FineWeb (Penedo et al. 2024), whose steps are tried one by one, and Chinchilla (Hoffmann et
-# al. 2022) on how much a model should read.
+# **Data.** What a model reads is filtered, freed of copies, mixed. Start with FineWeb (Penedo et
+# al. 2024), whose steps are tried one by one, and Chinchilla (Hoffmann et al. 2022) on how much a
+# model should read.
 
 # %% [markdown]
 # **Post-training.** A base model continues texts; an assistant is made of it by examples and by
