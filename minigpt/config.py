@@ -88,6 +88,11 @@ class GPTConfig:
         """Width of one attention head."""
         return self.n_embd // self.n_head
 
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values: as many as of queries in GPT-2, fewer in lesson 13."""
+        return self.n_head
+
     @classmethod
     def preset(cls, name: str) -> GPTConfig:
         """Return the configuration of a released model: gpt2, gpt2-medium, gpt2-large, gpt2-xl.

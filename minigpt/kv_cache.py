@@ -45,7 +45,7 @@ class KVCache:
         check_whole("room", self.room)
         if self.room > config.block_size:
             raise ValueError(f"room is {room}; it must be at most block_size={config.block_size}")
-        shape = (batch_size, config.n_head, self.room, config.head_size)
+        shape = (batch_size, config.kv_heads, self.room, config.head_size)
 
         def empty() -> Tensor:
             return torch.empty(shape, device=device, dtype=dtype)

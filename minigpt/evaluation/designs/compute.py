@@ -4,8 +4,9 @@ How it is counted: a multiplication and an addition are two FLOPs, so a weight o
 for each token that passes it. On the way back it costs 2 for what lies before it and, unless it is
 frozen, 2 for itself: 6 in all, or 4 (Kaplan et al. 2020, section 2.1, count the 6). Attention's
 scores and their mix cost 4 C for each pair of positions in a layer, 12 C with the way back; hidden
-pairs count too, and gradients that nobody asks for. The token table counts once, as the head.
-Looking a row up is free; so are sums, norms, activation functions and the optimizer.
+pairs count too, and gradients that nobody asks for. The token table counts once, as the head; a
+head of its own counts instead. Looking a row up is free; so are sums, norms, turning queries and
+keys, activation functions and the optimizer.
 """
 
 from __future__ import annotations
@@ -44,8 +45,11 @@ def use_tables(design: Design, teacher: GPT) -> None:
 
 def matrix_flops(module: nn.Module) -> int:
     """Return what a token costs in the matrices it passes, there and back; positions are added."""
-    named = [(name, w) for name, w in module.named_parameters() if w.dim() == 2]
-    return sum((6 if w.requires_grad else 4) * w.numel() for name, w in named if "wpe" not in name)
+    named = {name: w for name, w in module.named_parameters() if w.dim() == 2}
+    untied = any(name.endswith("lm_head.weight") for name in named)
+    looked_up = ("wpe.weight", "wte.weight") if untied else ("wpe.weight",)
+    passed = [w for name, w in named.items() if not name.endswith(looked_up)]
+    return sum((6 if w.requires_grad else 4) * w.numel() for w in passed)
 
 
 def training_flops(design: Design, x: Tensor) -> int:
@@ -69,11 +73,12 @@ def _two_towers(design: EncoderDecoder, B: int, S: int, T: int) -> int:
 
 
 class Optimizer(MuonWithAdamW):
-    """Muon for all matrices, AdamW for biases, norms and positions: lesson 06's, for any design."""
+    """Muon for all matrices, AdamW for tables, a head of its own, biases and norms: lesson 06's."""
 
     def __init__(self, design: Design) -> None:
         matrices, others = parameter_groups(design, 0.1)
-        tables = {id(w) for name, w in design.named_parameters() if name.endswith("e.weight")}
+        outside = ("e.weight", "lm_head.weight")  # wte, wpe
+        tables = {id(w) for name, w in design.named_parameters() if name.endswith(outside)}
         inside = [w for w in matrices["params"] if id(w) not in tables]
         matrices["params"] = [w for w in matrices["params"] if id(w) in tables]
         muon = torch.optim.Muon(inside, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")

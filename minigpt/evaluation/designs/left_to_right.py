@@ -76,9 +76,11 @@ def start(layers: nn.Module) -> None:
 class Decoder(Design):
     """GPT-2 itself, as in lesson 05: every position attends to all before it."""
 
+    builds = GPT
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.config, self.gpt = config, GPT(config)
+        self.config, self.gpt = config, self.builds(config)
         start(self.gpt.transformer.h)
 
     def forward(self, idx: Tensor) -> Tensor:
