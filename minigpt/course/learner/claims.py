@@ -56,7 +56,10 @@ def plain(part: str, holds) -> bool | None:
 class Claims:
     """Numbered claims; `guess` before you look, `verdict` when the tests have run.
 
-    >>> claims = Claims({1: "GPT-2 has an encoder"})
+    >>> claims = Claims()
+    >>> claims.add({1: "GPT-2 has an encoder"})
+       claim
+    1  GPT-2 has an encoder
     >>> claims.guess({1: "true"})
     1 of 1 guessed
     >>> claims.verdict(1, {"there is an encoder": False}, by="the names in the file")
@@ -66,18 +69,23 @@ class Claims:
     by                       the names in the file
     """
 
-    def __init__(self, claims: Mapping[int, str]) -> None:
-        fine = isinstance(claims, Mapping) and len(claims) > 0
-        require(fine, "claims", claims, "a dictionary of numbers and claims, with at least one")
-        self.claims = dict(claims)
+    def __init__(self) -> None:
+        self.claims: dict[int, str] = {}
         self.guesses: dict[int, str] = {}
         self.late: set[int] = set()  # guessed, or changed, when the verdict was known
         self.verdicts: dict[int, str] = {}
         self.tests: dict[int, str] = {}
 
+    def add(self, claims: Mapping[int, str]) -> Shown:
+        """Take numbered claims, and show them. Raises ValueError for what is no such dictionary."""
+        fine = isinstance(claims, Mapping) and len(claims) > 0
+        require(fine, "claims", claims, "a dictionary of numbers and claims, with at least one")
+        self.claims.update(claims)
+        return table([[claim] for claim in claims.values()], ["claim"], rows=list(map(str, claims)))
+
     def check(self, number: int) -> None:
         """Raise ValueError unless there is a claim of this number."""
-        known = ", ".join(map(str, self.claims))
+        known = ", ".join(map(str, self.claims)) or "none yet: add them first"
         require(number in self.claims, "the number of a claim", number, f"one of {known}")
 
     def guess(self, guesses: Mapping[int, str]) -> None:
@@ -116,7 +124,7 @@ class Claims:
         return table(rows, [f"{number}. {self.claims[number]}", "found"])
 
     def compared(self, number: int) -> str:
-        """Say how the guess at a decided claim compares with its verdict; late ones do not count."""
+        """Say how the guess at a decided claim compares with it; a late guess does not count."""
         guess = None if number in self.late else self.guesses.get(number)
         return how_far(guess, self.verdicts[number])
 

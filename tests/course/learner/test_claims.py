@@ -12,7 +12,10 @@ from minigpt.course.learner.claims import VERDICTS, how_far, verdict_of
 
 @pytest.fixture
 def claims():
-    return Claims({1: "it has an encoder", 2: "it is causal", 7: "it is large"})
+    claims = Claims()
+    claims.add({1: "it has an encoder", 2: "it is causal"})
+    claims.add({7: "it is large"})
+    return claims
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,17 @@ def test_no_parts_and_no_such_claim_are_refused(claims):
     with pytest.raises(ValueError, match="one of 1, 2, 7"):
         claims.verdict(3, {"x": True}, by="names")
     with pytest.raises(ValueError, match="at least one"):
-        Claims({})
+        claims.add({})
+    with pytest.raises(ValueError, match="add them first"):
+        Claims().guess({1: "t"})
+
+
+def test_claims_may_come_again_and_keep_what_is_known(claims):
+    claims.guess({1: "f"})
+    claims.verdict(1, {"part": False}, by="a test")
+    shown = claims.add({1: "it has an encoder"})
+    assert "it has an encoder" in repr(shown) and claims.compared(1) == "right"
+    assert len(claims.claims) == 3
 
 
 def test_guesses_are_words_or_first_letters(claims, capsys):
