@@ -136,7 +136,7 @@ class Claims:
             guess += " (late)" if number in self.late else ""
             decided = number in self.verdicts
             verdict = self.verdicts[number] if decided else "not run yet"
-            how = self.compared(number) if decided else ""
+            how = self.compared(number).replace("no guess", "") if decided else ""
             rows.append([str(number), claim, guess, verdict, how, self.tests.get(number, "")])
         return table(rows, ["", "claim", "your guess", "verdict", "you were", "decided by"])
 
