@@ -12,6 +12,13 @@
 # Much is written about GPT-2, and much of it is copied. Here are 26 things that are commonly said,
 # in our words. Some are true. You guess first, then a test decides, or a source. (*The paper* is
 # Radford et al. 2019.)
+#
+# | verdict | of the parts that can be decided here |
+# | --- | --- |
+# | true | all hold |
+# | half | some hold, some do not |
+# | false | none holds |
+# | undecidable here | there are none |
 
 # %%
 import copy
@@ -30,6 +37,8 @@ from IPython.display import display
 from torch import nn
 from torch.nn import functional as F
 
+warnings.filterwarnings("ignore", "enable_nested_tensor")  # PyTorch's advice on speed
+
 # %% [markdown]
 # From the package comes what earlier lessons built, and `Claims`, which keeps the score.
 
@@ -45,7 +54,6 @@ from minigpt.sampling import next_token_distribution
 from minigpt.sampling.generation import new_cache
 
 viz.use_style()
-warnings.filterwarnings("ignore", "enable_nested_tensor")  # PyTorch's advice on speed
 claims = Claims()
 
 # %% [markdown]
@@ -55,7 +63,6 @@ claims = Claims()
 
 # %% tags=["nbval-ignore-output"]
 teller, tokenizer = from_pretrained("storyteller", verbose=False)
-teller.requires_grad_(False)
 USE, real, WAITS = os.environ.get("MINIGPT_WEIGHTS", "gpt2"), None, "waits for OpenAI's weights"
 try:
     real, real_words = from_pretrained(find_file(USE), verbose=False)
@@ -68,6 +75,7 @@ print("OpenAI's weights:", WAITS if real is None else USE)
 # One story goes through the whole lesson. Its ids begin with the mark.
 
 # %%
+teller.requires_grad_(False)
 mark = tokenizer.end_of_text
 story = next(Stories(seed=100))
 ids = torch.tensor([[mark, *tokenizer.encode(story)]])
