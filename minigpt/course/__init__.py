@@ -10,6 +10,7 @@ from minigpt import lazy
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        "Claims": "learner",
         "Diagnosis": "checking",
         "ProgressWidget": "learner",
         "check": "learner",
