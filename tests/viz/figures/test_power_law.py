@@ -83,6 +83,12 @@ def test_below_what_was_fitted_it_is_dashed_too():
     assert legend(ax) == ["fit", "fit, extended", "runs, not fitted", "runs"]
 
 
+def test_dashed_on_both_sides_it_is_named_once():
+    ax = plot_power_law(AMOUNTS, LOSSES, law, fitted=(5e4, 5e5))
+    assert len([line for line in ax.lines if line.get_linestyle() == "--"]) == 2
+    assert legend(ax).count("fit, extended") == 1
+
+
 def test_the_interval_lies_around_the_line_and_off_the_floor():
     def band(x):
         return FLOOR + (law(x) - FLOOR) / 2, FLOOR + (law(x) - FLOOR) * 2
