@@ -60,7 +60,7 @@ check("attainable_time", attainable_time)
 # One text alone waits for memory. What helps: more texts at once, smaller weights, a smaller cache?
 # The account says. A GPT-2 writes several texts, one token each in a step, with a KV cache. Write
 # `decode_intensity(*, n_layer, n_embd, vocab_size, batch_size, positions, weight_bytes,
-# cache_bytes)`: the FLOPs of one step, divided by the bytes that are read for it.
+# cache_bytes)`: the arithmetic intensity of a step, its FLOPs divided by the bytes that are read.
 #
 # - The matrices are those of the blocks, 12 × `n_embd`² weights in each of `n_layer`, and the
 #   head, `vocab_size` × `n_embd`. Each weight costs 2 FLOPs a text. It has `weight_bytes` bytes,
@@ -132,8 +132,8 @@ check("round_bits", round_bits)
 # %% [markdown] exercise="best_segment"
 # ## Compute it twice, hold it once
 #
-# A backward pass needs what the forward pass computed. What was not kept is computed again. How much
-# is it best to forget? The `n_layer` blocks are cut into segments of `k` blocks, the last one
+# A backward pass needs what the forward pass computed. What was not kept is computed again. How
+# much is it best to forget? The `n_layer` blocks are cut into segments of `k` blocks, the last one
 # perhaps shorter:
 #
 # - The forward pass keeps the **input of each segment**, `boundary` numbers, and nothing else.
