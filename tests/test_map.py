@@ -170,7 +170,6 @@ def test_no_module_bears_the_name_of_a_function_that_a_face_hands_on():
 LONG = {
     "minigpt.model": "GPT-2 in one file",
     "minigpt.stories": "the grammar, its words and its exact probabilities belong together",
-    "minigpt.cli": "one function a command, which says all that can be asked",
     "minigpt.tokenizer.bpe": "the algorithm, readable and fast, side by side",
     "minigpt.tokenizer.tokenizer": "one class",
     "minigpt.pretrained.weights": "all that a file of weights can mean, decided in one place",

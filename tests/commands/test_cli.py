@@ -8,6 +8,7 @@ import pytest
 
 from minigpt import cli
 from minigpt.commands import train as train_command
+from minigpt.commands.arguments import build_parser
 from minigpt.training.config import MAX_LR
 from tests.commands.running import TINY, refused
 
@@ -16,6 +17,7 @@ def test_help_of_the_command_imports_nothing_heavy():
     code = """
 import sys
 from minigpt.cli import main
+from minigpt.commands.arguments import build_parser
 try:
     main(["train", "--help"])
 except SystemExit:
@@ -35,7 +37,7 @@ def test_every_command_is_listed_explains_itself_and_can_be_loaded(command, caps
     assert end.value.code == 0
     assert f"minigpt {command}" in capsys.readouterr().out
     assert callable(cli.load(command, own_process=False).run)
-    assert f"\n    {command} " in cli.build_parser().format_help()
+    assert f"\n    {command} " in build_parser().format_help()
 
 
 def test_the_help_of_train_tells_its_defaults(capsys):
