@@ -83,5 +83,5 @@ def compare(
 
 def run(peers: dict[str, Path], quick: bool) -> None:
     """Time steps on the CPU, with gloo."""
-    rounds, steps = (1, 8) if quick else (5, 16)
+    rounds, steps = (1, 8) if quick else (3, 12)
     compare("processes", KINDS, "cpu", rounds, steps, 16, TASK)

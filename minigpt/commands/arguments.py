@@ -62,11 +62,7 @@ def add_train(commands) -> None:
     add("--optimizer", choices=("adamw", "muon"), help="(muon)")
     add("--precision", choices=("auto", "fp32", "bf16"), help="(auto)")
     add("--compile", action="store_true", help="compile first: a minute, then faster steps")
-    add(
-        "--sharded",
-        action=argparse.BooleanOptionalAction,
-        help="under torchrun: each process holds a part of the model, not all of it",
-    )
+    add("--sharded", action=argparse.BooleanOptionalAction, help="under torchrun: split the model")
     add("--device", help="auto, cpu, cuda or mps (auto)")
     add("--seed", type=int, metavar="N", help="decides first weights and order of the data (1337)")
 

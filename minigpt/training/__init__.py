@@ -2,7 +2,8 @@
 
 Begin with `steps.py`, the mathematics of a step; `loop.py` repeats it. `config.py` says how to
 train, `optimizers.py` moves the weights, `checkpoints.py` and `resuming.py` let a run stop and
-go on.
+go on. Under torchrun, `processes.py` is who we are among several, `meeting.py` how they find each
+other, and `parallel.py` what each of them holds.
 """
 
 from minigpt.training.config import Record, TrainConfig

@@ -39,11 +39,12 @@ def exact_muon() -> None:
     torch.Tensor.bfloat16 = lambda tensor: tensor.clone()
 
 
-def a_run(report, dropout=0.0, ragged=False, exact=False, slow=False, **settings) -> None:
+def a_run(report, dropout=0.0, ragged=False, exact=False, own_start=False, **settings) -> None:
     """Train the tiny model; report the steps, and in the end the history and the weights."""
     if exact:
         exact_muon()
-    model = fresh_model(dropout=dropout)
+    seed = int(os.environ["RANK"]) if own_start else 0
+    model = fresh_model(seed, dropout=dropout)
     data = ragged_data() if ragged else toy_data()
     settings = {"progress": False} | CALM | settings
     history = train(model, data, QUICK, on_step=lambda r: report(r.step), **settings)

@@ -1,6 +1,7 @@
 """What a run says, and how Ctrl-C ends it: after the step, saved, to go on bit for bit."""
 
 import signal
+import sys
 
 import pytest
 import torch
@@ -83,3 +84,25 @@ def test_a_job_for_which_ctrl_c_is_ignored_goes_on_ignoring_it(data):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert len(train(fresh_model(), data, QUICK, on_step=interrupt_at(2), progress=False)) == 12
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+def test_sigterm_stops_between_steps_and_saves_too(data, tmp_path):
+    """As torchrun, Slurm and kill send it; afterwards it ends a process as before."""
+    path = tmp_path / "run.safetensors"
+    stop = lambda r: signal.raise_signal(signal.SIGTERM) if r.step == 2 else None  # noqa: E731
+    history = train(fresh_model(), data, QUICK, checkpoint=path, on_step=stop, progress=False)
+    assert len(history) == len(checkpoints.read_history(path)) == 3
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+def test_a_sigterm_that_somebody_handles_is_theirs(data):
+    heard = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        stop = lambda r: signal.raise_signal(signal.SIGTERM) if r.step == 2 else None  # noqa: E731
+        assert len(train(fresh_model(), data, QUICK, on_step=stop, progress=False)) == 12
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert heard == [1]

@@ -62,6 +62,13 @@ def test_two_processes_end_where_one_does(settings, sharded):
 
 
 @pytest.mark.parametrize("sharded", [False, True], ids=["data-parallel", "sharded"])
+def test_the_first_ones_weights_count(sharded):
+    settings = {"optimizer": "adamw", "max_steps": 4}
+    _, second = together(a_run, 2, sharded=sharded, own_start=True, **settings)
+    assert_same_run(alone(**settings), second)
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["data-parallel", "sharded"])
 def test_three_processes_with_rows_that_do_not_divide(sharded):
     settings = {"optimizer": "muon", "exact": True, "ragged": True, "batch_size": 4}
     answers = together(a_run, 3, sharded=sharded, **settings)
@@ -236,11 +243,26 @@ def first_five(report, checkpoint) -> None:
           checkpoint=checkpoint, sharded=True, **CALM)  # fmt: skip
 
 
-def test_dropout_differs_between_processes():
-    """Both masks being one would show as the loss of half the batch, seen twice."""
-    one = alone(dropout=0.5, optimizer="adamw")
-    two, _ = together(a_run, 2, dropout=0.5, optimizer="adamw")
-    assert one[0][0].loss != two[0][0].loss
+def masking(report) -> None:
+    """Tell which activations dropout took out in each step."""
+    masks, model = [], fresh_model(dropout=0.5)
+
+    def look(module, given, result):
+        if module.training:
+            masks.append((result == 0).numpy())
+
+    model.transformer.drop.register_forward_hook(look)
+    train(model, toy_data(), QUICK, max_steps=4, progress=False, **CALM)
+    report(masks)
+
+
+def test_dropout_differs_between_processes_and_between_steps():
+    first, second = together(masking, 2)
+    assert len(first) == len(second) == 4
+    for one, other in zip(first, second):
+        assert 0.4 < one.mean() < 0.6 and 0.4 < other.mean() < 0.6
+        assert (one != other).mean() > 0.3
+    assert (second[0] != second[1]).mean() > 0.3
 
 
 # --- What is held -------------------------------------------------------------------------------

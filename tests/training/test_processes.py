@@ -109,6 +109,27 @@ def test_what_the_first_refuses_all_refuse(tmp_path):
     assert "holds a run already" in str(errors[0])
 
 
+def twice_in_a_group_of_its_own(report) -> None:
+    torch.distributed.init_process_group("gloo")
+    for _ in range(2):
+        a_run(report, max_steps=4)
+    assert torch.distributed.is_initialized(), "who did not make it does not end it"
+    torch.distributed.destroy_process_group()
+
+
+def twice(report) -> None:
+    for _ in range(2):
+        a_run(report, max_steps=4)
+        assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize("work", [twice, twice_in_a_group_of_its_own])
+def test_a_process_may_make_several_runs_and_may_have_joined_by_itself(work):
+    expected = alone(max_steps=4)
+    for last in together(work, 2):
+        assert_same_run(expected, last)
+
+
 # --- Stopping -----------------------------------------------------------------------------------
 
 
