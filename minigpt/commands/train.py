@@ -22,7 +22,7 @@ from minigpt.speed import check_compiler
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, resuming, train
 from minigpt.training.config import MAX_LR
-from minigpt.training.processes import Team, joined
+from minigpt.training.processes import World, joined
 
 # A run is a folder of these, and of what `save_pretrained` writes: model.safetensors, config.json.
 SETTINGS, CHECKPOINT, TOKENIZER = "run.json", "checkpoint.safetensors", "tokenizer.json"
@@ -105,20 +105,20 @@ def write_settings(folder: Path, settings: dict) -> None:
         temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def open_data(folder: Path, settings: dict, team: Team) -> Data:
+def open_data(folder: Path, settings: dict, world: World) -> Data:
     """Load the corpus, with the run's own tokenizer as soon as it has one.
 
     One process of each machine prepares it; the others find it prepared.
     """
     file = folder / TOKENIZER
-    tokenizer = team.from_first(lambda: Tokenizer.load(file) if file.is_file() else None)
+    tokenizer = world.from_first(lambda: Tokenizer.load(file) if file.is_file() else None)
 
     def load() -> Data:
         if tokenizer is not None:
             return load_data(settings["data"], tokenizer)
         return load_data(settings["data"], vocab_size=settings["vocab_size"])
 
-    return team.one_by_machine("data", load)
+    return world.one_by_machine("data", load)
 
 
 def build_model(settings: dict, vocab_size: int) -> GPT:
@@ -172,15 +172,15 @@ def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list
     write_sample(model, data.tokenizer, "", 200, generator=generator)
 
 
-def train_in(folder: Path, given: dict, resume: bool, team: Team) -> int:
-    """Train as one process of a team; the first one speaks and writes for all."""
-    settings = team.from_first(lambda: complete(folder, given, resume))
+def train_in(folder: Path, given: dict, resume: bool, world: World) -> int:
+    """Train as one of the processes; the first one speaks and writes for all."""
+    settings = world.from_first(lambda: complete(folder, given, resume))
     config = training_config(settings)  # a wrong number is refused before data is prepared
     if config.compile:
         check_compiler()
-    data = open_data(folder, settings, team)
+    data = open_data(folder, settings, world)
     model = build_model(settings, data.tokenizer.vocab_size)
-    if team.first:
+    if world.first:
         announce(folder, settings, data, model)
     to_keep = [settings]
 
@@ -194,7 +194,7 @@ def train_in(folder: Path, given: dict, resume: bool, team: Team) -> int:
     history = train(
         model, data, config, checkpoint=folder / CHECKPOINT, resume=resume, on_step=keep
     )
-    if team.first:
+    if world.first:
         conclude(folder, settings, data, model, history)
     return 0 if len(history) == settings["steps"] else 130
 
@@ -202,14 +202,14 @@ def train_in(folder: Path, given: dict, resume: bool, team: Team) -> int:
 def run(args: argparse.Namespace) -> int:
     """Train from the beginning, or from where the run was stopped; alone or under torchrun."""
     given = {key: value for key, value in vars(args).items() if key in DEFAULTS}
-    with joined() as team:
+    with joined() as world:
         try:
-            return train_in(Path(args.out), given, args.resume, team)
+            return train_in(Path(args.out), given, args.resume, world)
         except Exception as error:
-            if team.size > 1:  # torchrun stops those that are left, who have to say what happened
+            if world.size > 1:  # torchrun stops those that are left, who have to say what happened
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             # Once is enough; but of a lost process each has its own to say.
-            if not isinstance(error, ConnectionError) and team.said_by_first(error):
+            if not isinstance(error, ConnectionError) and world.said_by_first(error):
                 raise SystemExit(2) from None
             raise
         finally:

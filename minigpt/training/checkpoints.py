@@ -17,7 +17,7 @@ from minigpt.model import GPT
 from minigpt.speed.compiling import unwrapped
 from minigpt.training.config import Record, history_tensor, records_in
 from minigpt.training.parallel import from_first_process, part_of, whole
-from minigpt.training.processes import ALONE, Team
+from minigpt.training.processes import ALONE, World
 
 # What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
 REMEMBERED = {
@@ -59,12 +59,12 @@ def save_checkpoint(
     generator: torch.Generator,
     notes: dict,
     history: Sequence[Record] = (),
-    team: Team = ALONE,
+    world: World = ALONE,
 ) -> None:
     """Write weights, optimizer and random states, `notes` (anything JSON can hold) and `history`.
 
     The optimizer has made a step at least. The file is replaced in one step too: at every moment
-    it is the old one or the new one, whole. Of a team the first process writes, what all put
+    it is the old one or the new one, whole. Of several processes the first writes, what all put
     together; so the file is the same whatever their number.
     """
     tensors = {f"model.{name}": weight for name, weight in unwrapped(model).named_parameters()}
@@ -72,8 +72,8 @@ def save_checkpoint(
     tensors |= random_states(generator) | {"history": history_tensor(history)}
     for name, value in tensors.items():
         complete = whole(value.detach())  # one after the other: a device may not hold all
-        tensors[name] = complete.cpu().contiguous() if team.first else None
-    if not team.first:
+        tensors[name] = complete.cpu().contiguous() if world.first else None
+    if not world.first:
         return
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "notes": json.dumps(notes)})
@@ -154,11 +154,11 @@ def load_checkpoint(
     model: GPT,
     optimizer,
     generator: torch.Generator,
-    team: Team = ALONE,
+    world: World = ALONE,
 ) -> dict:
     """Put everything back where `save_checkpoint` found it; return the notes.
 
-    Of a team the first process reads; the others get from it what is theirs, so that the file has
+    Of several processes the first reads, and the others get from it what is theirs: so the file has
     to lie on one machine only. Raises FileNotFoundError or ValueError, before anything is changed,
     if the file is no whole checkpoint or is one of another model or optimizer.
     """
@@ -169,10 +169,10 @@ def load_checkpoint(
         tensors.update(content)
         return notes, {name: content[name] for name in content if name.startswith("random.")}
 
-    notes, random = team.from_first(read)
+    notes, random = world.from_first(read)
 
     def fill(target: Tensor, name: str) -> None:
-        target.copy_(part_of(from_first_process(tensors.get(name), target, team), target))
+        target.copy_(part_of(from_first_process(tensors.get(name), target, world), target))
 
     with torch.no_grad():
         for name, weight in unwrapped(model).named_parameters():

@@ -64,8 +64,8 @@ def progress_bar(
     bar = tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
     precision = choose_precision(config.precision, device)
     share = "a part of" if config.sharded else "all of"
-    team = f", in {processes} processes, each with {share} the model" if processes > 1 else ""
-    say(bar, f"Training on {describe_device(device, precision)}{team}.")
+    where = f", in {processes} processes, each with {share} the model" if processes > 1 else ""
+    say(bar, f"Training on {describe_device(device, precision)}{where}.")
     if config.compile:
         say(bar, "The first step compiles the model, which takes up to a minute.")
     return bar

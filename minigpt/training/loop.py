@@ -22,7 +22,7 @@ from minigpt.training.config import Record, TrainConfig
 from minigpt.training.console import progress_bar, say, show, stop_between_steps
 from minigpt.training.optimizers import make_optimizer
 from minigpt.training.parallel import describe_memory, memory_held, spread
-from minigpt.training.processes import ALONE, Team, in_words, joined
+from minigpt.training.processes import ALONE, World, in_words, joined
 from minigpt.training.resuming import check_fit, describe_run, find_history, what_is_saved
 from minigpt.training.steps import (
     compiled_loss,
@@ -34,7 +34,7 @@ from minigpt.training.steps import (
 
 
 def draw_batches(
-    model: GPT, data: Data, config: TrainConfig, count: int, generator, split: str, team: Team
+    model: GPT, data: Data, config: TrainConfig, count: int, generator, split: str, world: World
 ) -> list[tuple[Tensor, Tensor]]:
     """Draw batches of windows, on the model's device: each x and y (B, T) int64.
 
@@ -43,29 +43,29 @@ def draw_batches(
     model = unwrapped(model)
     device = model.device
     sizes = (config.block_size or model.config.block_size, config.batch_size)
-    rows = () if team.size == 1 else (team.rows,)
+    rows = () if world.size == 1 else (world.rows,)
     batches = (data.batch(split, *sizes, generator, *rows) for _ in range(count))
     return [(x.to(device), y.to(device)) for x, y in batches]
 
 
 @torch.no_grad()
 def evaluate(
-    model: GPT, data: Data, config: TrainConfig, split: str = "val", team: Team = ALONE
+    model: GPT, data: Data, config: TrainConfig, split: str = "val", world: World = ALONE
 ) -> float:
     """Return the mean loss in nats per token over config.eval_batches batches.
 
     The same batches are drawn every time; the model is in evaluation mode meanwhile. Each process
-    of a team looks at its own rows.
+    looks at its own rows.
     """
     model = unwrapped(model)
     generator = torch.Generator().manual_seed(config.seed + 1)
-    batches = draw_batches(model, data, config, config.eval_batches, generator, split, team)
+    batches = draw_batches(model, data, config, config.eval_batches, generator, split, world)
     loss = 0.0
     with evaluating(model):
-        for (x, y), share in zip(batches, shares(batches, team)):
+        for (x, y), share in zip(batches, shares(batches, world)):
             with autocast(model, x.device, choose_precision(config.precision, x.device)):
                 loss += model_loss(model, x, y).item() * share
-    return team.sum(loss)[0]
+    return world.sum(loss)[0]
 
 
 def is_due(step: int, interval: int, config: TrainConfig) -> bool:
@@ -81,21 +81,21 @@ def measured_step(
     generator: torch.Generator,
     step: int,
     loss_of: Callable[..., Tensor],
-    team: Team,
+    world: World,
 ) -> Record:
     """Make one step on fresh batches, and look at the held-out loss if a look is due."""
     started = time.perf_counter()
     lr = set_learning_rate(optimizer, step, config)
     count = config.accumulation_steps
-    batches = draw_batches(model, data, config, count, generator, "train", team)
-    if not team.first:  # other dropout than the first's, the same again when a run is resumed
-        torch.manual_seed((config.seed * 1_000_003 + step) * 4099 + team.rank)
+    batches = draw_batches(model, data, config, count, generator, "train", world)
+    if not world.first:  # other dropout than the first's, the same again when a run is resumed
+        torch.manual_seed((config.seed * 1_000_003 + step) * 4099 + world.rank)
     precision = choose_precision(config.precision, batches[0][0].device)
-    loss, norm = train_step(model, optimizer, batches, config.max_norm, precision, loss_of, team)
+    loss, norm = train_step(model, optimizer, batches, config.max_norm, precision, loss_of, world)
     tokens = count * config.batch_size * batches[0][0].size(1)
     speed = tokens / (time.perf_counter() - started)
     look = is_due(step, config.eval_interval, config)
-    val_loss = evaluate(model, data, config, team=team) if look else None
+    val_loss = evaluate(model, data, config, world=world) if look else None
     return Record(step, loss, lr, norm, speed, val_loss)
 
 
@@ -123,7 +123,7 @@ def repeat(
     on_step: Callable[[Record], None] | None,
     bar,
     stop: threading.Event,
-    team: Team,
+    world: World,
 ) -> None:
     """Make step after step until the last, or until somebody stops; add each to the history."""
     device = unwrapped(model).device
@@ -132,26 +132,26 @@ def repeat(
     generator = torch.Generator().manual_seed(config.seed)  # decides which windows are drawn
     torch.manual_seed(config.seed)  # decides dropout
     if history:
-        load_checkpoint(checkpoint, model, optimizer, generator, team)
+        load_checkpoint(checkpoint, model, optimizer, generator, world)
     visible = not bar.disable  # which it is no longer when it has ended
     for step in bar:
-        record = measured_step(model, data, config, optimizer, generator, step, loss_of, team)
+        record = measured_step(model, data, config, optimizer, generator, step, loss_of, world)
         history.append(record)
         show(bar, history)
-        if on_step is not None and team.first:
+        if on_step is not None and world.first:
             with keep_random_state(device):  # watching must not change the run
                 on_step(history[-1])
-        stopping = team.any(stop.is_set())
+        stopping = world.any(stop.is_set())
         due = stopping or is_due(step, config.checkpoint_interval, config)
         if checkpoint is not None and due:
             notes = describe_run(unwrapped(model), data, config)
-            save_checkpoint(checkpoint, model, optimizer, generator, notes, history, team=team)
+            save_checkpoint(checkpoint, model, optimizer, generator, notes, history, world=world)
         if stopping:
             goes_on = f"; resume=True goes on from {checkpoint}" if checkpoint else ""
             say(bar, f"Stopped after step {step + 1} of {config.max_steps}{goes_on}.")
             break
-    if team.size > 1:
-        held = team.each(memory_held(unwrapped(model), optimizers_in(optimizer), device))
+    if world.size > 1:
+        held = world.each(memory_held(unwrapped(model), optimizers_in(optimizer), device))
         if visible:
             bar.write(describe_memory(held))
 
@@ -182,19 +182,19 @@ def train(
     process is lost.
     """
     config = replace(config, **changes) if config else TrainConfig(**changes)
-    with joined() as team:
-        check_fit(model, data, config, team.size)
+    with joined() as world:
+        check_fit(model, data, config, world.size)
         run = describe_run(model, data, config)
-        history = team.from_first(lambda: find_history(checkpoint, resume, run))
-        device = team.device(config.device)
+        history = world.from_first(lambda: find_history(checkpoint, resume, run))
+        device = world.device(config.device)
         with (
             keep_random_state(device),
             training_mode(model),
-            stop_between_steps(team.size) as stop,
-            in_words(team, lambda: what_is_saved(checkpoint)),
-            spread(model, device, config.sharded, team) as shared,
+            stop_between_steps(world.size) as stop,
+            in_words(world, lambda: what_is_saved(checkpoint)),
+            spread(model, device, config.sharded, world) as shared,
         ):
-            bar = progress_bar(len(history), config, device, progress and team.first, team.size)
-            repeat(shared, data, config, checkpoint, history, on_step, bar, stop, team)
+            bar = progress_bar(len(history), config, device, progress and world.first, world.size)
+            repeat(shared, data, config, checkpoint, history, on_step, bar, stop, world)
             bar.close()
     return history

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from minigpt.devices import in_words
 from minigpt.model import GPT
 from minigpt.speed.compiling import unwrapped
-from minigpt.training.processes import Team
+from minigpt.training.processes import World
 
 
 def is_sharded(tensor: Tensor) -> bool:
@@ -40,12 +40,12 @@ def part_of(tensor: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)
 
 
-def from_first_process(tensor: Tensor | None, like: Tensor, team: Team) -> Tensor:
+def from_first_process(tensor: Tensor | None, like: Tensor, world: World) -> Tensor:
     """Give all processes the first one's tensor, of the shape and type of `like`, on its device."""
-    if team.size == 1:
+    if world.size == 1:
         return tensor
     device = like.device
-    if team.first:
+    if world.first:
         tensor = tensor.to(device).contiguous()
     else:
         tensor = torch.empty(like.shape, dtype=like.dtype, device=device)
@@ -62,7 +62,7 @@ def sync_gradients(model: nn.Module, now: bool):
     return nullcontext()
 
 
-def make_shards(model: GPT, device: torch.device, team: Team) -> GPT:
+def make_shards(model: GPT, device: torch.device, world: World) -> GPT:
     """Return a model like the given one of which each process holds its part of every weight.
 
     The given one hands its weights over, one by one, those of the first process: so the device
@@ -78,7 +78,7 @@ def make_shards(model: GPT, device: torch.device, team: Team) -> GPT:
         for p in model.parameters()
     }
     shards = copy.deepcopy(model, empty)
-    mesh = init_device_mesh(device.type, (team.size,))
+    mesh = init_device_mesh(device.type, (world.size,))
     for block in shards.transformer.h:
         fully_shard(block, mesh=mesh)
     # The rest too lets go after each pass; left to itself it would stay put together.
@@ -86,7 +86,7 @@ def make_shards(model: GPT, device: torch.device, team: Team) -> GPT:
     shards.to_empty(device=device)
     with torch.no_grad():
         for weight, shard in zip(model.parameters(), shards.parameters()):
-            complete = weight.detach() if team.first else torch.empty_like(weight)
+            complete = weight.detach() if world.first else torch.empty_like(weight)
             part = distribute_tensor(complete.to(device), mesh, shard.placements)
             shard.copy_(part)
             weight.data = weight.data.new_empty(0)
@@ -101,19 +101,19 @@ def take_back(model: GPT, shards: GPT) -> None:
 
 
 @contextmanager
-def spread(model: GPT, device: torch.device, sharded: bool, team: Team) -> Iterator[nn.Module]:
+def spread(model: GPT, device: torch.device, sharded: bool, world: World) -> Iterator[nn.Module]:
     """Yield what the processes train together: the model, a wrapper around it, or its shards.
 
     Afterwards the model holds the weights: those of shards where it held them before, because they
     need not fit the device. After an error in the middle, shards are lost.
     """
-    if team.size == 1:
+    if world.size == 1:
         yield model.to(device)
     elif not sharded:
         where = [device.index] if device.type == "cuda" else None
         yield nn.parallel.DistributedDataParallel(model.to(device), device_ids=where)
     else:
-        shards = make_shards(unwrapped(model), device, team)
+        shards = make_shards(unwrapped(model), device, world)
         try:
             yield shards
         except FloatingPointError:  # which all processes meet at once

@@ -25,7 +25,7 @@ LOST = re.compile(
 
 
 @dataclass(frozen=True)
-class Team:
+class World:
     """The processes of a run. Of a single one: every question is answered without asking."""
 
     rank: int = 0  # which of them this one is, counted from 0
@@ -147,47 +147,47 @@ class Team:
         return False
 
 
-ALONE = Team()
-joined_as: list[Team] = []  # the team that this process is in, while it is in one
-left: list = []  # the connections of the team before
+ALONE = World()
+joined_as: list[World] = []  # the world that this process is in, while it is in one
+left: list = []  # the connections of the world before
 
 
 @contextmanager
-def in_words(team: Team, then: Callable[[], str]) -> Iterator[None]:
+def in_words(world: World, then: Callable[[], str]) -> Iterator[None]:
     """Turn the error of a broken connection into one that says who is gone, and what to do."""
     try:
         yield
     except RuntimeError as error:
         by_name = isinstance(error, distributed.DistError)
-        if team.size == 1 or not (by_name or LOST.search(str(error))):
+        if world.size == 1 or not (by_name or LOST.search(str(error))):
             raise
-        raise ConnectionError(f"{team.missing()}; {then()} ({first_line(error)})") from error
+        raise ConnectionError(f"{world.missing()}; {then()} ({first_line(error)})") from error
 
 
 @contextmanager
-def joined() -> Iterator[Team]:
+def joined() -> Iterator[World]:
     """Join the processes that torchrun started, and leave them at the end, whatever happens.
 
-    One process alone has nothing to join. Inside, joining again gives the same team. Raises
+    One process alone has nothing to join. Inside, joining again gives the same world. Raises
     ConnectionError if the others do not come, or one is lost.
     """
     if joined_as:
         yield joined_as[0]
         return
     if distributed.is_available() and distributed.is_initialized():  # by the caller, who leaves
-        yield Team(distributed.get_rank(), distributed.get_world_size(),
+        yield World(distributed.get_rank(), distributed.get_world_size(),
                    int(os.environ.get("LOCAL_RANK", "0")))  # fmt: skip
         return
     rank, size, local_rank = place_in_environment()
     if size == 1:
         yield ALONE
         return
-    team = Team(rank, size, local_rank, meet(rank, size))
-    joined_as.append(team)
+    world = World(rank, size, local_rank, meet(rank, size))
+    joined_as.append(world)
     try:
-        with in_words(team, lambda: "start all of them again"):
-            yield team
-            team.sum(0.0)  # torchrun stops the others when one leaves: nobody leaves early
+        with in_words(world, lambda: "start all of them again"):
+            yield world
+            world.sum(0.0)  # torchrun stops the others when one leaves: nobody leaves early
     finally:
         joined_as.clear()
         # Whoever frees the connections must not hold Python's lock, as DistributedDataParallel

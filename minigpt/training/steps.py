@@ -14,7 +14,7 @@ from minigpt.speed.precision import autocast
 from minigpt.training.config import TrainConfig
 from minigpt.training.optimizers import MuonWithAdamW
 from minigpt.training.parallel import sync_gradients, whole
-from minigpt.training.processes import ALONE, Team
+from minigpt.training.processes import ALONE, World
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -60,13 +60,13 @@ def set_learning_rate(optimizer, step: int, config: TrainConfig) -> float:
     return lr
 
 
-def shares(batches: list[tuple[Tensor, Tensor]], team: Team = ALONE) -> list[float]:
+def shares(batches: list[tuple[Tensor, Tensor]], world: World = ALONE) -> list[float]:
     """Say which part of all targets each batch holds; a negative target is none.
 
     All targets are those of all processes: an average of their means would be another loss.
     """
     counts = [(y >= 0).sum().item() for _, y in batches]
-    [total] = team.sum(sum(counts))
+    [total] = world.sum(sum(counts))
     return [count / total for count in counts]
 
 
@@ -77,25 +77,25 @@ def train_step(
     max_norm: float,
     precision: str = "fp32",
     loss_of: Callable[..., Tensor] = model_loss,
-    team: Team = ALONE,
+    world: World = ALONE,
 ) -> tuple[float, float]:
     """Make one update from micro-batches, as from one large batch.
 
-    `loss_of` may be a compiled `model_loss`. Each process of a team has its own rows of every
+    `loss_of` may be a compiled `model_loss`. Each of several processes has its own rows of every
     micro-batch; they exchange gradients once, in the last one.
     Returns the mean loss (nats per token) and the gradient's norm before clipping. Raises
     FloatingPointError, before the update, if one of them is infinite or not a number.
     """
     optimizer.zero_grad()
     total = 0.0
-    for i, ((x, y), share) in enumerate(zip(batches, shares(batches, team))):
+    for i, ((x, y), share) in enumerate(zip(batches, shares(batches, world))):
         with sync_gradients(model, now=i + 1 == len(batches)):
             with autocast(unwrapped(model), x.device, precision):
                 # The processes' gradients are averaged, and should be added up: times their number.
-                loss = loss_of(model, x, y) * (share * team.size)
+                loss = loss_of(model, x, y) * (share * world.size)
             loss.backward()  # adds to the gradients
-        total += loss.item() / team.size
-    [total] = team.sum(total)
+        total += loss.item() / world.size
+    [total] = world.sum(total)
     norm = whole(nn.utils.clip_grad_norm_(model.parameters(), max_norm)).item()
     if not (math.isfinite(total) and math.isfinite(norm)):
         raise FloatingPointError(

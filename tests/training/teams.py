@@ -55,8 +55,8 @@ def a_run(report, dropout=0.0, ragged=False, exact=False, own_start=False, **set
 def held_out(report, sharded) -> None:
     """Evaluate together, dropout and all else being as in training."""
     model, cpu = fresh_model(dropout=0.3), torch.device("cpu")
-    with joined() as team, spread(model, cpu, sharded, team) as shared:
-        report(evaluate(shared, ragged_data(), QUICK, team=team))
+    with joined() as world, spread(model, cpu, sharded, world) as shared:
+        report(evaluate(shared, ragged_data(), QUICK, world=world))
 
 
 def child(work, rank, size, port, environment, report, given) -> None:
@@ -95,7 +95,7 @@ class Process:
 
 
 def start(work, size: int, port: int | None = None, environment=None, **given) -> list[Process]:
-    """Start the processes of a team, in order of rank."""
+    """Start the processes of a world, in order of rank."""
     context = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":
         context.set_forkserver_preload(

@@ -13,7 +13,7 @@ from minigpt.training import evaluate, train
 from minigpt.training.checkpoints import read_history, records_in
 from minigpt.training.loop import draw_batches
 from minigpt.training.parallel import ShardedMuon
-from minigpt.training.processes import ALONE, Team
+from minigpt.training.processes import ALONE, World
 from tests.processes import loaded_by
 from tests.training.runs import QUICK, fresh_model, toy_data
 from tests.training.teams import CALM, a_run, exact_muon, held_out, ragged_data, together
@@ -104,16 +104,16 @@ def test_together_they_have_every_window_once_and_nothing_else_is_read(make, siz
     data = make()
     config = replace(QUICK, batch_size=7)
 
-    def drawn(team):
+    def drawn(world):
         dice = torch.Generator().manual_seed(0)
-        batches = draw_batches(fresh_model(), data, config, 3, dice, "train", team)
+        batches = draw_batches(fresh_model(), data, config, 3, dice, "train", world)
         return batches, dice.get_state()
 
     expected, state = drawn(ALONE)
     read.clear()
     parts = []
     for rank in range(size):
-        part, after = drawn(Team(rank, size))
+        part, after = drawn(World(rank, size))
         parts.append(part)
         assert torch.equal(after, state), "what is drawn next does not depend on their number"
     for number, (x, y) in enumerate(expected):

@@ -14,7 +14,7 @@ import torch
 from minigpt.training import processes, train
 from minigpt.training.checkpoints import read_history
 from minigpt.training.meeting import place_in_environment
-from minigpt.training.processes import ALONE, Team, in_words, joined
+from minigpt.training.processes import ALONE, World, in_words, joined
 from tests.training.runs import QUICK, fresh_model, toy_data
 from tests.training.teams import METHOD, a_run, free_port, start, together
 from tests.training.test_parallel import alone, assert_same_run
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.thorough
 def test_without_torchrun_a_process_is_alone(monkeypatch):
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    with joined() as team:
-        assert team is ALONE
+    with joined() as world:
+        assert world is ALONE
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "1")  # torchrun --nproc-per-node 1
-    with joined() as team:
-        assert team is ALONE
+    with joined() as world:
+        assert world is ALONE
     assert not torch.distributed.is_initialized()
 
 
@@ -143,11 +143,11 @@ def run_until_told(report, checkpoint) -> None:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_signal_to_one_of_them_stops_all_after_the_same_step(tmp_path, number, rank):
     path = tmp_path / "run.safetensors"
-    team = start(run_until_told, 2, checkpoint=path)
-    while team[0].say() < 5:
+    children = start(run_until_told, 2, checkpoint=path)
+    while children[0].say() < 5:
         pass
-    os.kill(team[rank].child.pid, number)
-    (history, _), (others, _) = (process.last() for process in team)
+    os.kill(children[rank].child.pid, number)
+    (history, _), (others, _) = (process.last() for process in children)
     assert history == others and 6 <= len(history) < 100_000
     assert len(read_history(path)) == len(history)
 
@@ -199,13 +199,13 @@ def test_one_killed_at_ten_random_moments_leaves_a_run_that_ends_as_if_undisturb
                 "accumulation_steps": 2, "optimizer": "adamw", "sharded": sharded}  # fmt: skip
     again = {"checkpoint": path, "resume": True} | settings
     for _ in range(10):
-        team = start(a_run, 2, environment={"MINIGPT_TIMEOUT": "20"}, **again)
+        children = start(a_run, 2, environment={"MINIGPT_TIMEOUT": "20"}, **again)
         for _ in range(chance.randint(1, 5)):
-            team[0].say()
+            children[0].say()
         time.sleep(chance.random() * 0.02)  # somewhere in a step, or in the middle of a save
         victim = chance.randrange(2)
-        team[victim].child.kill()
-        error = team[1 - victim].last()
+        children[victim].child.kill()
+        error = children[1 - victim].last()
         assert isinstance(error, ConnectionError), error
         assert f"process {victim} of 2 (counted from 0) is gone" in str(error)
         if path.exists():
@@ -216,24 +216,24 @@ def test_one_killed_at_ten_random_moments_leaves_a_run_that_ends_as_if_undisturb
 
 
 def test_who_is_missing_is_found_among_many(tmp_path):
-    team = start(run_until_told, 3, checkpoint=tmp_path / "run.safetensors")
-    while team[0].say() < 5:
+    children = start(run_until_told, 3, checkpoint=tmp_path / "run.safetensors")
+    while children[0].say() < 5:
         pass
-    team[1].child.kill()
-    errors = [team[rank].last() for rank in (0, 2)]
+    children[1].child.kill()
+    errors = [children[rank].last() for rank in (0, 2)]
     for error in errors:
         assert isinstance(error, ConnectionError)
         assert "process 1 of 3 (counted from 0) is gone" in str(error)
 
 
 def test_only_a_lost_connection_is_called_one(monkeypatch):
-    team = Team(0, 2, 0, None)
-    with pytest.raises(RuntimeError, match="shapes"), in_words(team, str):
+    world = World(0, 2, 0, None)
+    with pytest.raises(RuntimeError, match="shapes"), in_words(world, str):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied, or restored")
     lost = RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer. More")
     with (
         pytest.raises(ConnectionError, match="process 1 of 2.*; go on"),
-        in_words(team, lambda: "go on"),
+        in_words(world, lambda: "go on"),
     ):
         raise lost
     with pytest.raises(RuntimeError), in_words(ALONE, str):
