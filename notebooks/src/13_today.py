@@ -682,8 +682,9 @@ for name, values in zip(CHANGES, differences):
 viz.table(rows, ["change", "mean difference", "the three", "all three are"])
 
 # %% [markdown]
-# Where a change does nothing at all, three seeds agree one time in four, by luck alone. Of seven
-# rows one or two would do so. Take "all three are" as a hint, not as a proof.
+# Where a change does nothing at all, three seeds agree one time in four, by luck alone. And all
+# rows are compared with the same three runs of GPT-2: if one of these was lucky, every row looks
+# worse there. Take "all three are" as a hint, not as a proof.
 
 # %% [markdown]
 # In our run rotary and RMSNorm are better three times, though once by a hair; SwiGLU, the untied
