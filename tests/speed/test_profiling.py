@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from statistics import median
 
 import pytest
@@ -12,8 +13,7 @@ from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT, explicit_attention
-from minigpt.speed import Part, autocast, profile_step, recompute_blocks
-from minigpt.speed import profiling
+from minigpt.speed import Part, autocast, profile_step, profiling, recompute_blocks
 
 V, T, L, C, B = 61, 16, 2, 32, 3
 CONFIG = GPTConfig(vocab_size=V, block_size=T, n_layer=L, n_head=2, n_embd=C)
@@ -110,11 +110,10 @@ def test_gradients_of_what_is_no_product_stand_where_they_belong(whole):
     assert kinds("h.0", "residual additions") == {"AddBackward0"}
 
 
-def test_the_parts_hold_all_that_the_profiler_itself_counted(monkeypatch):
+def test_the_parts_hold_all_that_the_profiler_itself_counted():
     model, step = training()
     events = profiling.recorded(step, model, 2)
-    monkeypatch.setattr(profiling, "recorded", lambda *_: events)
-    whole = profile_step(step, model, repeats=2)
+    whole = profiling.as_profile(events, model, 2)
     counted = Counter()
     for event in events:
         if not event.is_user_annotation:
@@ -139,7 +138,7 @@ def test_the_shares_are_those_of_a_plain_timer():
         marks.append(time.perf_counter())
         optimizer.step()
         marks.append(time.perf_counter())
-        taken.append([(b - a) / (marks[-1] - marks[0]) for a, b in zip(marks, marks[1:])])
+        taken.append([(b - a) / (marks[-1] - marks[0]) for a, b in pairwise(marks)])
         optimizer.zero_grad()
     whole = profile_step(step, model, repeats=9)
     operations = whole.seconds - at(whole, profiling.REST).seconds
