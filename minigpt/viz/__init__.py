@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy(
         "PatternMap": "attention",
         "ScoreMap": "attention",
         "SizeExplorer": "sizes",
+        "StepProfile": "profile",
         "StreamParts": "stream",
         "StreamWindow": "windows",
         "SamplingExplorer": "sampling",

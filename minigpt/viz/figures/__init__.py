@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy(
         "plot_losses": "curves",
         "plot_model": "whole",
         "plot_next_token": "plots",
+        "plot_power_law": "power_law",
+        "plot_roofline": "roofline",
         "plot_shares": "shares",
         "plot_stream": "stream",
         "plot_surprise": "plots",

@@ -5,6 +5,7 @@ import torch
 
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
+from minigpt.speed.profiling import Part
 from minigpt.tokenizer import Tokenizer
 from minigpt.verification import verify
 from minigpt.viz import (
@@ -15,6 +16,7 @@ from minigpt.viz import (
     SamplingExplorer,
     ScoreMap,
     SizeExplorer,
+    StepProfile,
     StreamParts,
     StreamWindow,
     TokenizerExplorer,
@@ -98,6 +100,7 @@ def explorer(name, model, tokenizer):
         "coin": lambda: CoinFloor({"kite": 0.5, "hat": 0.5}),
         "map": lambda: PatternMap(pattern, list("abcde")),
         "patches": lambda: PatchMap(model, tokenizer, TEXT, OTHER, answers=("t", "r")),
+        "profile": lambda: StepProfile(Part("step", 1.0, (Part("forward", 0.4),))),
         "scores": lambda: ScoreMap(torch.eye(3), list("abc"), torch.eye(3), torch.eye(3)),
         "sampling": lambda: SamplingExplorer(model, tokenizer, "the red"),
         "sizes": lambda: SizeExplorer(),
@@ -126,7 +129,7 @@ def open_view(page, widget, path):
 
 
 NAMES = ["attention", "coin", "map", "sampling", "scores", "sizes", "stream", "tokenizer"]
-NAMES += ["training", "verify", "window", "compared", "patches"]
+NAMES += ["training", "verify", "window", "compared", "patches", "profile"]
 
 
 @pytest.mark.parametrize("name", NAMES)
