@@ -44,7 +44,8 @@ def plot_power_law(
     """
     off = checked_floor(floor, above_floor)
     runs = checked_runs(amounts, losses, off)
-    low, high = fitted or (min(amounts), max(amounts))
+    names = checked_names(names, len(runs))
+    low, high = checked_ends(fitted or (min(amounts), max(amounts)), until)
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.2))
     ax.set(xscale="log", yscale="log", xlabel=xlabel)
@@ -73,6 +74,7 @@ def checked_runs(amounts, losses, off: float) -> list[tuple[float, np.ndarray]]:
         raise ValueError(f"{len(amounts)} amounts for {len(losses)} losses; give one a run")
     runs = [(float(x), np.atleast_1d(np.asarray(ys, float))) for x, ys in zip(amounts, losses)]
     for x, ys in runs:
+        require(len(ys) > 0, f"a loss at amount {x:g}", None, "there")
         require(0 < x < np.inf, "an amount", x, "a number above 0")
         for y in ys:
             above = f"a number above {f'the floor, {off:g}' if off else '0'}"
@@ -80,32 +82,45 @@ def checked_runs(amounts, losses, off: float) -> list[tuple[float, np.ndarray]]:
     return [(x, ys - off) for x, ys in runs]
 
 
+def checked_names(names: Sequence[str] | None, count: int) -> list[str]:
+    """Return a name for each run."""
+    names = ["runs"] * count if names is None else list(names)
+    if len(names) != count:
+        raise ValueError(f"{len(names)} names for {count} runs; give one a run")
+    return names
+
+
+def checked_ends(fitted, until) -> tuple[float, float]:
+    """Return the least and the largest amount that the fit has seen."""
+    fine = len(fitted) == 2 and all(map(is_number, fitted)) and 0 < fitted[0] <= fitted[1]
+    require(fine, "fitted", fitted, "the least and the largest amount, both above 0")
+    require(until is None or (is_number(until) and until > 0), "until", until, "above 0, or None")
+    return fitted
+
+
 def draw_law(ax: Axes, fit, band, ends, fitted: tuple[float, float], off: float) -> None:
     """Draw the line, solid where it was fitted and dashed elsewhere, and the band around it."""
-    xs = np.geomspace(*ends, STEPS)
-    xs = np.unique(np.concatenate([xs, fitted]))
     low, high = fitted
-    for part, style, label in (
+    xs = np.unique([*np.geomspace(*ends, STEPS), low, high])
+    ys = np.array([fit(float(x)) - off for x in xs])
+    for there, style, label in (
         ((low <= xs) & (xs <= high), "-", "fit"),
         (xs >= high, "--", "fit, extended"),
-        (xs <= low, "--", "_fit, extended"),
+        (xs <= low, "--", "fit, extended"),
     ):
-        if part.sum() > 1:
-            ys = [fit(float(x)) - off for x in xs[part]]
-            label = "_again" if label in ax.get_legend_handles_labels()[1] else label
-            ax.plot(xs[part], ys, style, color=MARK, linewidth=1.6, label=label)
+        if there.sum() > 1:
+            again = label in ax.get_legend_handles_labels()[1]
+            label = "_again" if again else label
+            ax.plot(xs[there], ys[there], style, color=MARK, linewidth=1.6, label=label)
     if band is not None:
-        lows, highs = zip(*(band(float(x)) for x in xs))
-        least = [max(each - off, 1e-12) for each in lows]  # a logarithm has no 0
-        tops = [each - off for each in highs]
-        ax.fill_between(xs, least, tops, color=MARK, alpha=0.15, linewidth=0, label="interval")
+        lows, highs = (np.array(each) - off for each in zip(*(band(float(x)) for x in xs)))
+        lows = lows.clip(ys.min() / 3)  # what reaches the floor would reach for ever down
+        look = dict(color=MARK, alpha=0.15, linewidth=0, label="interval")
+        ax.fill_between(xs, lows, highs, **look)
 
 
-def draw_runs(ax: Axes, runs, names: Sequence[str] | None, fitted: tuple[float, float]) -> None:
+def draw_runs(ax: Axes, runs, names: Sequence[str], fitted: tuple[float, float]) -> None:
     """Draw each run: the mean of its seeds, and a line over their spread; unseen ones hollow."""
-    names = ["runs"] * len(runs) if names is None else list(names)
-    if len(names) != len(runs):
-        raise ValueError(f"{len(names)} names for {len(runs)} runs; give one a run")
     looks = dict(zip(dict.fromkeys(names), zip(cycle(MARKERS), cycle(OKABE_ITO[:5]))))
     said = set()
     for name, (x, ys) in zip(names, runs):

@@ -52,7 +52,7 @@ class StepProfile(Explorer):
     profile, for parts that take longer than their whole, and for a part that is not there.
     """
 
-    _esm = script(HERE / "bars.js", HERE / "step_profile.js")
+    _esm = script(*(HERE / f"{name}.js" for name in ("bars", "numbers", "step_profile")))
     _css = style(HERE / "step_profile.css")
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
