@@ -135,8 +135,8 @@ print("backward and optimizer: as the package sorts them")
 # The package goes on from there. Hooks (lesson 08) give each module's forward pass a name.
 
 # %% [markdown]
-# In the backward pass no module runs; but autograd numbers each operation, and the one that undoes it bears the
-# same number. So a gradient is entered under the module whose operation it undoes.
+# In the backward pass no module runs; but autograd numbers each operation, and the one that undoes
+# it bears the same number. So a gradient is entered under the module whose operation it undoes.
 
 # %% [markdown]
 # Open it: click on a part, or walk with the arrow keys and press Enter. **Predict:** in a layer,
@@ -457,6 +457,9 @@ compare("bf16, wide", ways, rounds=3)
 
 
 # %%
+wide = None  # its memory is free again
+
+
 def gradient_of(model, *how):
     train_in(how[0], model, *how[1:])
     return torch.cat([p.grad.flatten().double() for p in model.parameters()])
@@ -583,6 +586,7 @@ viz.table(rows, ["a token (ms)", "prefill of 64 (ms)"], rows=["fp32", "bf16", "i
 # windows.
 
 # %%
+full = half = eight = None  # a gigabyte that is free again
 smaller = quantize(teller)
 with torch.no_grad():
     losses = {n: model_loss(m, x, y).item() for n, m in {"fp32": teller, "int8": smaller}.items()}
