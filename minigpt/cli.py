@@ -61,7 +61,8 @@ def add_train(commands) -> None:
     add("--resume", action="store_true", default=False, help="go on with the run in FOLDER")
     add("--data", help="stories, python-docs, shakespeare, or a text file (stories)")
     add("--steps", type=int, metavar="N", help="updates of the weights (1000)")
-    add("--batch-size", type=int, metavar="N", help="windows in each step (32)")
+    add("--batch-size", type=int, metavar="N", help="windows in each batch (32)")
+    add("--accumulation-steps", type=int, metavar="N", help="batches before each update (1)")
     add("--block-size", type=int, metavar="N", help="longest context, in tokens (128)")
     add("--n-layer", type=int, metavar="N", help="blocks (4)")
     add("--n-head", type=int, metavar="N", help="attention heads in each block (4)")
@@ -71,6 +72,11 @@ def add_train(commands) -> None:
     add("--optimizer", choices=("adamw", "muon"), help="(muon)")
     add("--precision", choices=("auto", "fp32", "bf16"), help="(auto)")
     add("--compile", action="store_true", help="compile first: a minute, then faster steps")
+    add(
+        "--sharded",
+        action=argparse.BooleanOptionalAction,
+        help="under torchrun: each process holds a part of the model, not all of it",
+    )
     add("--device", help="auto, cpu, cuda or mps (auto)")
     add("--seed", type=int, metavar="N", help="decides first weights and order of the data (1337)")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from minigpt.speed import check_compiler
 from minigpt.tokenizer import Tokenizer
 from minigpt.training import Record, TrainConfig, resuming, train
 from minigpt.training.config import MAX_LR
+from minigpt.training.processes import Team, joined
 
 # A run is a folder of these, and of what `save_pretrained` writes: model.safetensors, config.json.
 SETTINGS, CHECKPOINT, TOKENIZER = "run.json", "checkpoint.safetensors", "tokenizer.json"
@@ -28,6 +31,7 @@ DEFAULTS = {
     "data": "stories",
     "steps": 1000,
     "batch_size": 32,
+    "accumulation_steps": 1,
     "block_size": 128,
     "n_layer": 4,
     "n_head": 4,
@@ -37,10 +41,12 @@ DEFAULTS = {
     "optimizer": "muon",
     "precision": "auto",
     "compile": False,
+    "sharded": False,
     "device": "auto",
     "seed": 1337,
     "warmup_steps": None,  # None: a tenth of the steps, at most 100
 }
+LATER = ("accumulation_steps", "sharded")  # a run of an older version was started without
 CORPORA = ("stories", *TEXTS)
 # When a run is resumed, as `train` has it: there the steps are max_steps.
 MAY_CHANGE = {"steps"} | (DEFAULTS.keys() & resuming.MAY_CHANGE)
@@ -86,6 +92,8 @@ def read_settings(folder: Path) -> dict:
         saved = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None
+    if isinstance(saved, dict):
+        saved = {name: DEFAULTS[name] for name in LATER} | saved
     if not isinstance(saved, dict) or saved.keys() != DEFAULTS.keys():
         raise ValueError(f"{file} is damaged: it must hold {', '.join(DEFAULTS)}")
     return saved
@@ -97,12 +105,20 @@ def write_settings(folder: Path, settings: dict) -> None:
         temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def open_data(folder: Path, settings: dict) -> Data:
-    """Load the corpus, with the run's own tokenizer as soon as it has one."""
+def open_data(folder: Path, settings: dict, team: Team) -> Data:
+    """Load the corpus, with the run's own tokenizer as soon as it has one.
+
+    One process of each machine prepares it; the others find it prepared.
+    """
     file = folder / TOKENIZER
-    if file.is_file():
-        return load_data(settings["data"], Tokenizer.load(file))
-    return load_data(settings["data"], vocab_size=settings["vocab_size"])
+    tokenizer = team.from_first(lambda: Tokenizer.load(file) if file.is_file() else None)
+
+    def load() -> Data:
+        if tokenizer is not None:
+            return load_data(settings["data"], tokenizer)
+        return load_data(settings["data"], vocab_size=settings["vocab_size"])
+
+    return team.one_by_machine("data", load)
 
 
 def build_model(settings: dict, vocab_size: int) -> GPT:
@@ -116,7 +132,8 @@ def build_model(settings: dict, vocab_size: int) -> GPT:
 
 def training_config(settings: dict) -> TrainConfig:
     """Translate the settings."""
-    same = ("batch_size", "warmup_steps", "optimizer", "precision", "compile", "device", "seed")
+    same = ("batch_size", "accumulation_steps", "warmup_steps", "optimizer", "precision",
+            "compile", "sharded", "device", "seed")  # fmt: skip
     return TrainConfig(
         max_steps=settings["steps"],
         max_lr=settings["lr"],
@@ -128,18 +145,19 @@ def training_config(settings: dict) -> TrainConfig:
 def announce(folder: Path, settings: dict, data: Data, model: GPT) -> None:
     """Say what is about to happen, and how to stop it."""
     c = model.config
+    windows = settings["batch_size"] * settings["accumulation_steps"]
     print(
         f"data    {data.name}: {len(data.train):,} tokens to train on, {len(data.val):,} held out\n"
         f"model   {c.n_layer} layers, {c.n_head} heads, width {c.n_embd}, context {c.block_size}, "
         f"vocabulary {c.vocab_size}: {model.num_parameters():,} parameters\n"
-        f"steps   {settings['steps']:,}, {settings['batch_size']} windows each"
+        f"steps   {settings['steps']:,}, {windows} windows each"
     )
     if data.floor is not None:
         print(f"floor   {data.floor:.4f} nats a token: no model can do better on this data")
     print(f"stop    Ctrl-C; what is learned is kept in {folder}", flush=True)
 
 
-def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list[Record]) -> int:
+def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list[Record]) -> None:
     """Save the model, and say how good it is or how to go on."""
     save_pretrained(model, folder, data.tokenizer)
     losses = [record.val_loss for record in history if record.val_loss is not None]
@@ -148,24 +166,22 @@ def conclude(folder: Path, settings: dict, data: Data, model: GPT, history: list
         print(f"Held-out loss: {losses[-1]:.4f} nats a token{above}.")
     if len(history) < settings["steps"]:
         print(f"Go on with: minigpt train --out {folder} --resume")
-        return 130
+        return
     print(f"A sample, as from: minigpt generate --model {folder}\n")
     generator = torch.Generator(model.device).manual_seed(settings["seed"])
     write_sample(model, data.tokenizer, "", 200, generator=generator)
-    return 0
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train from the beginning, or from where the run was stopped."""
-    folder = Path(args.out)
-    given = {key: value for key, value in vars(args).items() if key in DEFAULTS}
-    settings = complete(folder, given, args.resume)
+def train_in(folder: Path, given: dict, resume: bool, team: Team) -> int:
+    """Train as one process of a team; the first one speaks and writes for all."""
+    settings = team.from_first(lambda: complete(folder, given, resume))
     config = training_config(settings)  # a wrong number is refused before data is prepared
     if config.compile:
         check_compiler()
-    data = open_data(folder, settings)
+    data = open_data(folder, settings, team)
     model = build_model(settings, data.tokenizer.vocab_size)
-    announce(folder, settings, data, model)
+    if team.first:
+        announce(folder, settings, data, model)
     to_keep = [settings]
 
     def keep(_: Record) -> None:
@@ -176,6 +192,24 @@ def run(args: argparse.Namespace) -> int:
             write_settings(folder, to_keep.pop())
 
     history = train(
-        model, data, config, checkpoint=folder / CHECKPOINT, resume=args.resume, on_step=keep
+        model, data, config, checkpoint=folder / CHECKPOINT, resume=resume, on_step=keep
     )
-    return conclude(folder, settings, data, model, history)
+    if team.first:
+        conclude(folder, settings, data, model, history)
+    return 0 if len(history) == settings["steps"] else 130
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train from the beginning, or from where the run was stopped; alone or under torchrun."""
+    given = {key: value for key, value in vars(args).items() if key in DEFAULTS}
+    with joined() as team:
+        try:
+            return train_in(Path(args.out), given, args.resume, team)
+        except Exception as error:
+            if team.size > 1:  # torchrun stops those that are left, who have to say what happened
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if team.said_by_first(error):  # once is enough
+                raise SystemExit(2) from None
+            raise
+        finally:
+            sys.stdout.flush()

@@ -19,11 +19,13 @@ def get_batch(
     block_size: int,
     batch_size: int,
     generator: torch.Generator | None = None,
+    rows: slice = slice(None),
 ) -> tuple[Tensor, Tensor]:
     """Cut windows out of a stream of ids at random: inputs x and targets y, one to the right.
 
     data (N,) of whole numbers -> x, y (B, T) int64, with B = batch_size, T = block_size.
-    The generator's state decides which. Raises ValueError if N < T + 1.
+    The generator's state decides which; of those drawn only `rows` are read and returned, as one
+    of several processes needs them. Raises ValueError if N < T + 1.
 
     >>> x, y = get_batch(np.arange(100), block_size=4, batch_size=1)
     >>> (y - x).tolist()
@@ -39,7 +41,7 @@ def get_batch(
             f"data has {len(ids)} tokens; a window of block_size={block_size} and the token after "
             "it need one more than block_size: take a longer text or a smaller block_size"
         )
-    starts = torch.randint(len(ids) - block_size, (batch_size,), generator=generator).numpy()
+    starts = torch.randint(len(ids) - block_size, (batch_size,), generator=generator).numpy()[rows]
     windows = torch.from_numpy(ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64))
     return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
 
@@ -62,6 +64,7 @@ class Data:
         block_size: int,
         batch_size: int,
         generator: torch.Generator | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
         """Draw a batch from "train" or "val": inputs x and targets y, each (B, T) int64.
 
@@ -69,16 +72,17 @@ class Data:
         from the <|endoftext|> before it to the one after it. A row that is over early goes on with
         <|endoftext|>, and with the target -100, which cross-entropy leaves out; so the mean loss
         can be compared with `floor` as long as block_size is no less than the longest document.
+        Of the rows drawn only `rows` are read and returned.
         """
         if split not in ("train", "val"):
             raise ValueError(f"split is {split!r}; it must be 'train' or 'val'")
         ids = getattr(self, split)
         starts = getattr(self, f"{split}_starts")
         if starts is None:
-            return get_batch(ids, block_size, batch_size, generator)
+            return get_batch(ids, block_size, batch_size, generator, rows)
         check_whole("block_size", block_size)
         check_whole("batch_size", batch_size)
-        drawn = torch.randint(len(starts), (batch_size,), generator=generator).numpy()
+        drawn = torch.randint(len(starts), (batch_size,), generator=generator).numpy()[rows]
         ends = np.append(starts[1:], len(ids) - 1)[drawn, None]
         positions = starts[drawn, None] + np.arange(block_size + 1)
         windows = torch.from_numpy(ids[np.minimum(positions, ends)].astype(np.int64))

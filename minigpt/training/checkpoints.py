@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import astuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,10 +15,16 @@ from minigpt.files import CHECKPOINT as FORMAT
 from minigpt.files import atomic_write
 from minigpt.model import GPT
 from minigpt.speed.compiling import unwrapped
-from minigpt.training.config import Record
+from minigpt.training.config import Record, history_tensor, records_in
+from minigpt.training.parallel import from_first_process, part_of, whole
+from minigpt.training.processes import ALONE, Team
 
 # What an optimizer remembers of each weight: tensors like it, and AdamW its number of steps.
-REMEMBERED = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
+REMEMBERED = {
+    "AdamW": ("step", "exp_avg", "exp_avg_sq"),
+    "Muon": ("momentum_buffer",),
+    "ShardedMuon": ("momentum_buffer",),
+}
 
 
 def optimizers_in(optimizer) -> list[torch.optim.Optimizer]:
@@ -48,23 +52,6 @@ def random_states(generator: torch.Generator) -> dict[str, Tensor]:
     return states
 
 
-def history_tensor(history: Sequence[Record]) -> Tensor:
-    """Return the records as numbers, (steps, 6) float64 in the order of a Record's fields.
-
-    The notes would not do: they may be 100 MB at most, and JSON takes 150 bytes for what takes 48.
-    """
-    rows = [[math.nan if value is None else value for value in astuple(r)] for r in history]
-    return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 6)
-
-
-def records_in(tensor: Tensor) -> list[Record]:
-    """Return what `history_tensor` was given."""
-    return [
-        Record(int(step), *figures, None if math.isnan(val_loss) else val_loss)
-        for step, *figures, val_loss in tensor.tolist()
-    ]
-
-
 def save_checkpoint(
     path: str | os.PathLike,
     model: GPT,
@@ -72,16 +59,22 @@ def save_checkpoint(
     generator: torch.Generator,
     notes: dict,
     history: Sequence[Record] = (),
+    team: Team = ALONE,
 ) -> None:
     """Write weights, optimizer and random states, `notes` (anything JSON can hold) and `history`.
 
     The optimizer has made a step at least. The file is replaced in one step too: at every moment
-    it is the old one or the new one, whole.
+    it is the old one or the new one, whole. Of a team the first process writes, what all put
+    together; so the file is the same whatever their number.
     """
     tensors = {f"model.{name}": weight for name, weight in unwrapped(model).named_parameters()}
     tensors |= {name: state[key] for name, key, _, state in named_states(model, optimizer)}
     tensors |= random_states(generator) | {"history": history_tensor(history)}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    for name, value in tensors.items():
+        complete = whole(value.detach())  # one after the other: a device may not hold all
+        tensors[name] = complete.cpu().contiguous() if team.first else None
+    if not team.first:
+        return
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, {"format": FORMAT, "notes": json.dumps(notes)})
 
@@ -147,28 +140,51 @@ def check_tensors(path: str | os.PathLike, saved: dict, model: GPT, optimizer) -
             )
 
 
-def load_checkpoint(
-    path: str | os.PathLike, model: GPT, optimizer, generator: torch.Generator
-) -> dict:
-    """Put everything back where `save_checkpoint` found it; return the notes.
-
-    Raises FileNotFoundError or ValueError, before anything is changed, if the file is no whole
-    checkpoint or is one of another model or optimizer.
-    """
+def read_checkpoint(path: str | os.PathLike, model: GPT, optimizer) -> tuple[dict, dict]:
+    """Return the notes and the tensors of a checkpoint, if they are of this model and optimizer."""
     notes = read_notes(path)
     with open_checkpoint(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     check_tensors(path, tensors, model, optimizer)
+    return notes, tensors
+
+
+def load_checkpoint(
+    path: str | os.PathLike,
+    model: GPT,
+    optimizer,
+    generator: torch.Generator,
+    team: Team = ALONE,
+) -> dict:
+    """Put everything back where `save_checkpoint` found it; return the notes.
+
+    Of a team the first process reads; the others get from it what is theirs, so that the file has
+    to lie on one machine only. Raises FileNotFoundError or ValueError, before anything is changed,
+    if the file is no whole checkpoint or is one of another model or optimizer.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def read() -> tuple[dict, dict]:
+        notes, content = read_checkpoint(path, model, optimizer)
+        tensors.update(content)
+        return notes, {name: content[name] for name in content if name.startswith("random.")}
+
+    notes, random = team.from_first(read)
+
+    def fill(target: Tensor, name: str) -> None:
+        target.copy_(part_of(from_first_process(tensors.get(name), target, team), target))
+
     with torch.no_grad():
         for name, weight in unwrapped(model).named_parameters():
-            weight.copy_(tensors[f"model.{name}"])
+            fill(weight, f"model.{name}")
         for name, key, weight, state in named_states(model, optimizer):
             # A copy, because a tensor from the file keeps it mapped, and so not replaceable. In
             # its weight's memory layout, because fused AdamW goes through both side by side.
-            like = tensors[name] if key == "step" else weight
-            state[key] = torch.empty_like(like, device=weight.device).copy_(tensors[name])
-    generator.set_state(tensors["random.data"])
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+            scalar = torch.zeros((), device=weight.device)
+            state[key] = scalar if key == "step" else torch.empty_like(weight)
+            fill(state[key], name)
+    generator.set_state(random["random.data"])
+    torch.set_rng_state(random["random.cpu"])
+    if "random.cuda" in random and torch.cuda.is_available():
+        torch.cuda.set_rng_state(random["random.cuda"])
     return notes

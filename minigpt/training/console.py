@@ -1,4 +1,4 @@
-"""What a training run shows while it goes on, and how Ctrl-C ends it."""
+"""What a training run shows while it goes on, and how Ctrl-C or SIGTERM ends it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,35 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def stop_between_steps() -> Iterator[threading.Event]:
-    """Let Ctrl-C set a flag, so that a step is never cut in half; a second Ctrl-C cuts."""
+def stop_between_steps(processes: int = 1) -> Iterator[threading.Event]:
+    """Let Ctrl-C or SIGTERM set a flag, so that a step is never cut in half; a second one cuts.
+
+    SIGTERM is what torchrun, Slurm and `kill` send. Of several processes none is cut: Ctrl-C in
+    a terminal reaches each of them twice, by the terminal and by torchrun.
+    """
     stop = threading.Event()
-    previous = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or previous in (None, signal.SIG_IGN):
-        yield stop  # Ctrl-C is heard by the main thread only, and not by a job in the background
-        return
+    previous = {}
+    if threading.current_thread() is threading.main_thread():  # the only one that hears signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            # A job in the background ignores Ctrl-C; a SIGTERM that somebody handles is theirs.
+            if handler not in (None, signal.SIG_IGN) and (
+                number == signal.SIGINT or handler == signal.SIG_DFL
+            ):
+                previous[number] = handler
 
-    def on_interrupt(signum, frame) -> None:
+    def on_signal(number, frame) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, previous)
+        if processes == 1:
+            signal.signal(number, previous[number])
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    for number in previous:
+        signal.signal(number, on_signal)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def say(bar, message: str) -> None:
@@ -43,14 +54,18 @@ def say(bar, message: str) -> None:
         bar.write(message)
 
 
-def progress_bar(done: int, config: TrainConfig, device: torch.device, visible: bool):
+def progress_bar(
+    done: int, config: TrainConfig, device: torch.device, visible: bool, processes: int = 1
+):
     """Say where the run happens, and count its steps, with the time left."""
     from tqdm.auto import tqdm  # a bar of text in a terminal, a widget in a notebook
 
     total = config.max_steps
     bar = tqdm(range(done, total), initial=done, total=total, unit="step", disable=not visible)
     precision = choose_precision(config.precision, device)
-    say(bar, f"Training on {describe_device(device, precision)}.")
+    share = "a part of" if config.sharded else "all of"
+    team = f", in {processes} processes, each with {share} the model" if processes > 1 else ""
+    say(bar, f"Training on {describe_device(device, precision)}{team}.")
     if config.compile:
         say(bar, "The first step compiles the model, which takes up to a minute.")
     return bar

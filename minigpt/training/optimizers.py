@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from minigpt.model import GPT
+from minigpt.training.parallel import ShardedMuon, is_sharded
 
 if TYPE_CHECKING:
     from minigpt.training.config import TrainConfig
@@ -39,8 +40,9 @@ class MuonWithAdamW:
         groups = parameter_groups(model, config.weight_decay)
         for group in groups:
             group["params"] = [p for p in group["params"] if id(p) not in taken]
+        kind = ShardedMuon if any(map(is_sharded, inside)) else torch.optim.Muon
         self.optimizers = [
-            torch.optim.Muon(
+            kind(
                 [{"params": inside}],
                 weight_decay=config.weight_decay,
                 adjust_lr_fn="match_rms_adamw",

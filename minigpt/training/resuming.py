@@ -41,9 +41,13 @@ def check_trainable(model: GPT) -> None:
     model.check_tied()
 
 
-def check_fit(model: GPT, data: Data, config: TrainConfig) -> None:
-    """Raise ValueError for what would stop this run later, before it has begun."""
+def check_fit(model: GPT, data: Data, config: TrainConfig, size: int = 1) -> None:
+    """Raise ValueError for what would stop this run of `size` processes, before it has begun."""
     check_trainable(model)
+    if config.batch_size < size:
+        raise ValueError(
+            f"batch_size is {config.batch_size}; {size} processes need at least {size}, a row each"
+        )
     block_size = config.block_size or model.config.block_size
     vocab_size = data.tokenizer.vocab_size
     if block_size > model.config.block_size:
@@ -70,7 +74,21 @@ def describe_run(model: GPT, data: Data, config: TrainConfig) -> dict[str, dict]
 
 # These may differ when a run is resumed: they decide how long, where and how often we look.
 MAY_CHANGE = {"max_steps", "eval_interval", "eval_batches", "checkpoint_interval", "compile",
-              "device"}  # fmt: skip
+              "device", "sharded"}  # fmt: skip
+
+
+def what_is_saved(checkpoint: str | os.PathLike | None) -> str:
+    """Say how a run that broke off goes on."""
+    if checkpoint is None or not os.path.isfile(checkpoint):
+        return "nothing was saved yet; start all of them again"
+    try:
+        steps = f"the first {len(read_history(checkpoint))} steps"
+    except ValueError as error:
+        return str(error)
+    return (
+        f"{checkpoint} holds {steps}: start all of them again with resume=True (minigpt train: "
+        "--resume)"
+    )
 
 
 def find_history(checkpoint: str | os.PathLike | None, resume: bool, run: dict) -> list[Record]:

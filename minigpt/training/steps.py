@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minigpt.speed.compiling import compiled
+from minigpt.speed.compiling import compiled, unwrapped
 from minigpt.speed.precision import autocast
+from minigpt.training.config import TrainConfig
 from minigpt.training.optimizers import MuonWithAdamW
+from minigpt.training.parallel import sync_gradients, whole
+from minigpt.training.processes import ALONE, Team
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -43,10 +46,28 @@ def lr_schedule(
     return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-def shares(batches: list[tuple[Tensor, Tensor]]) -> list[float]:
-    """Say which part of all targets each batch holds; a negative target is none."""
+def set_learning_rate(optimizer, step: int, config: TrainConfig) -> float:
+    """Give every group of weights the learning rate of this step, and return it."""
+    lr = lr_schedule(
+        step,
+        max_lr=config.max_lr,
+        min_lr=config.min_lr,
+        warmup_steps=config.warmup_steps,
+        max_steps=config.max_steps,
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    return lr
+
+
+def shares(batches: list[tuple[Tensor, Tensor]], team: Team = ALONE) -> list[float]:
+    """Say which part of all targets each batch holds; a negative target is none.
+
+    All targets are those of all processes: an average of their means would be another loss.
+    """
     counts = [(y >= 0).sum().item() for _, y in batches]
-    return [count / sum(counts) for count in counts]
+    [total] = team.sum(sum(counts))
+    return [count / total for count in counts]
 
 
 def train_step(
@@ -56,21 +77,26 @@ def train_step(
     max_norm: float,
     precision: str = "fp32",
     loss_of: Callable[..., Tensor] = model_loss,
+    team: Team = ALONE,
 ) -> tuple[float, float]:
     """Make one update from micro-batches, as from one large batch.
 
-    `loss_of` may be a compiled `model_loss`.
+    `loss_of` may be a compiled `model_loss`. Each process of a team has its own rows of every
+    micro-batch; they exchange gradients once, in the last one.
     Returns the mean loss (nats per token) and the gradient's norm before clipping. Raises
     FloatingPointError, before the update, if one of them is infinite or not a number.
     """
     optimizer.zero_grad()
     total = 0.0
-    for (x, y), share in zip(batches, shares(batches)):
-        with autocast(model, x.device, precision):
-            loss = loss_of(model, x, y) * share
-        loss.backward()  # adds to the gradients
-        total += loss.item()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm).item()
+    for i, ((x, y), share) in enumerate(zip(batches, shares(batches, team))):
+        with sync_gradients(model, now=i + 1 == len(batches)):
+            with autocast(unwrapped(model), x.device, precision):
+                # The processes' gradients are averaged, and should be added up: times their number.
+                loss = loss_of(model, x, y) * (share * team.size)
+            loss.backward()  # adds to the gradients
+        total += loss.item() / team.size
+    [total] = team.sum(total)
+    norm = whole(nn.utils.clip_grad_norm_(model.parameters(), max_norm)).item()
     if not (math.isfinite(total) and math.isfinite(norm)):
         raise FloatingPointError(
             f"the loss is {total} and its gradient's norm {norm}; the weights are still those of "

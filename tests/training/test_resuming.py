@@ -22,7 +22,7 @@ from tests.training.runs import (
 def test_checkpoints_are_written_at_the_interval_and_at_the_end(data, tmp_path, monkeypatch):
     saved = []
 
-    def spy(path, *arguments):
+    def spy(path, *arguments, **more):
         saved.append(len(arguments[-1]))
         save_checkpoint(path, *arguments)
 
