@@ -19,6 +19,7 @@ BENCHES = (
     "preparing",
     "loading",
     "training_step",
+    "processes",
     "time_to_loss",
     "by_size",
     "storyteller",

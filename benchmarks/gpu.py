@@ -1,7 +1,8 @@
 """The same on an NVIDIA GPU: `python -m benchmarks gpu --peer nanoGPT=FOLDER`, one command.
 
 GPT-2 124 M trained in bf16 with compile, tokens a second and the fraction of the peak; generating
-at batch 1 and 64 beside transformers with its static cache; the story model's time to the floor.
+at batch 1 and 64 beside transformers with its static cache; training on several GPUs, data-parallel
+and sharded; the story model's time to the floor.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import storyteller
+from benchmarks import processes, storyteller
 from benchmarks.decoding import PROMPT, ours, random_gpt2
 from benchmarks.harness import Result, interleave, publish
 from benchmarks.peers import load_file
@@ -119,11 +120,28 @@ def decode_bench() -> None:
             publish(Result(f"gpu_decoding_batch{batch}", title, baseline, seconds))
 
 
+def processes_bench(quick: bool) -> None:
+    """Time steps on one GPU and on all there are, data-parallel and sharded, with NCCL.
+
+    Each process has as many windows as the one alone, so a step of n is n times the work.
+    """
+    count = torch.cuda.device_count()
+    if count == 1:
+        print("gpu: there is one GPU, so several processes were not measured")
+        return
+    sizes = {"n_layer": 12, "n_head": 12, "n_embd": 768}
+    for size, sharded in ((1, False), (count, False), (count, True)):
+        kind = {f"minigpt, {size} GPUs{', sharded' if sharded else ''}": (size, 1, sharded)}
+        name = f"gpu_processes_{size}{'_sharded' if sharded else ''}"
+        processes.compare(name, kind, "cuda", 1 if quick else 5, 30, 32 * size, sizes)
+
+
 def run(peers: dict[str, Path], quick: bool) -> None:
-    """Run all three, if there is a GPU."""
+    """Run all of them, if there is a GPU."""
     if not torch.cuda.is_available():
         print("gpu: there is no NVIDIA GPU here, so nothing was measured")
         return
     train_bench(peers)
     decode_bench()
+    processes_bench(quick)
     storyteller.run(peers, quick)

@@ -14,7 +14,7 @@ from minigpt.viz import use_style
 FOLDER = Path(__file__).parent
 README, PLOTS = FOLDER / "README.md", FOLDER / "plots"
 BEGIN, END = "<!-- figures: written by `python -m benchmarks report` -->", "<!-- end of figures -->"
-ORDER = ("importing", "bpe", "encoding", "preparing", "loading", "training_step", "step",
+ORDER = ("importing", "bpe", "encoding", "preparing", "loading", "training_step", "processes", "step",
          "time_to_loss", "storyteller", "decoding", "memory", "lessons", "explorers",
          "gpu")  # fmt: skip
 MARKERS = "os^Dvx"

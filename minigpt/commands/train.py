@@ -208,7 +208,8 @@ def run(args: argparse.Namespace) -> int:
         except Exception as error:
             if team.size > 1:  # torchrun stops those that are left, who have to say what happened
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            if team.said_by_first(error):  # once is enough
+            # Once is enough; but of a lost process each has its own to say.
+            if not isinstance(error, ConnectionError) and team.said_by_first(error):
                 raise SystemExit(2) from None
             raise
         finally:
