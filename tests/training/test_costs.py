@@ -7,9 +7,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from minigpt.config import GPTConfig
+from minigpt.course.lessons.lesson_05_gpt import misconceptions_accounts
 from minigpt.model import GPT
 from minigpt.training import costs
 from minigpt.training.steps import model_loss
+from minigpt.viz.sizes import accounts
 
 TINY = GPTConfig(vocab_size=11, block_size=16, n_layer=3, n_head=2, n_embd=8)
 GPT2 = GPTConfig.preset("gpt2")
@@ -27,6 +29,13 @@ def test_a_training_step_has_the_flops_that_pytorch_counts():
 def test_shorter_texts_have_less_attention():
     difference = costs.training_flops(TINY, 1) - costs.training_flops(TINY, 1, block_size=7)
     assert difference == 3 * 4 * TINY.n_layer * TINY.n_embd * (16 - 7)
+
+
+@pytest.mark.parametrize("config", [TINY, GPT2])
+def test_the_lesson_the_size_explorer_and_this_count_alike(config):
+    one_token = costs.training_flops(config, 1) / 3
+    assert one_token == sum(accounts.flops(config).values())
+    assert one_token == misconceptions_accounts.flops_per_token(config, config.block_size)
 
 
 def test_about_six_flops_a_parameter_and_token():

@@ -58,6 +58,14 @@ def test_a_free_floor_is_the_best_of_all_that_a_slow_search_finds():
                 assert error(other) >= found * (1 - 1e-4)
 
 
+def test_floor_and_factor_are_numpys_weighted_least_squares():
+    losses = noisy(2, 0.05)
+    law = fit_power_law(AMOUNTS, losses)
+    columns = np.stack([np.ones(9), AMOUNTS**-law.exponent], axis=1) / losses[:, None]
+    (floor, factor), *_ = np.linalg.lstsq(columns, np.ones(9), rcond=None)
+    assert math.isclose(law.floor, floor) and math.isclose(law.factor, factor)
+
+
 def test_no_floor_comes_out_below_0():
     assert fit_power_law([1, 2, 4, 8], [1.0, 0.49, 0.24, 0.11]).floor == 0
 
