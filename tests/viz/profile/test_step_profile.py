@@ -264,9 +264,35 @@ def test_the_keyboard_alone_opens_walks_and_closes(page, played, expect):
     page.keyboard.press("Escape")  # nothing is open any more
     at("forward", 0)
     hears(page, lambda: widget.opened, [])
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")  # one stop for all bars
+    expect(root.locator(".pf-part:focus")).to_have_count(0)
     page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Tab")
-    at("forward", 0)  # one stop for all bars
+    at("backward", 0)
+
+
+def test_arrows_lead_from_a_bar_up_to_the_part_it_was_opened_from(page, played, expect):
+    widget = StepProfile(whole("step", leaf("a", 1), whole("b", leaf("c", 1), leaf("d", 1))))
+    widget.opened = ["b"]
+    root = played(widget)
+    focused = root.locator(".pf-part:focus")
+    part_named(root, "d").focus()
+    for key, name in (("ArrowUp", "b"), ("ArrowDown", "c")):
+        page.keyboard.press(key)
+        expect(focused).to_have_attribute("aria-label", re.compile(f"^{name}: "))
+
+
+def test_of_a_part_whose_bar_is_closed_nothing_is_told(page, played, expect):
+    widget = StepProfile(whole("step", leaf("a", 1), whole("b", leaf("c", 1), leaf("d", 1))))
+    widget.opened = ["b"]
+    root = played(widget)
+    said = root.locator(".pf-said")
+    expect(said).to_contain_text("step › b: 2.00 ms")
+    part_named(root, "b").focus()
+    part_named(root, "d").hover()
+    expect(said).to_contain_text("step › b › d: 1.00 ms")
+    page.keyboard.press("Escape")
+    expect(said).to_contain_text("step: 3.00 ms")
 
 
 def test_the_focus_is_seen(page, played):

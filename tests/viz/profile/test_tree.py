@@ -54,11 +54,13 @@ def test_tiny_parts_are_gathered_and_none_is_lost():
     assert names(tree) == ["big", "c", "d", "e", "other"]
     other = at(tree, ["other"])
     assert other["seconds"] == pytest.approx([0.003]) and names(other) == ["a", "b"]
+    parts = [leaf("a", 1, 10), leaf("b", 2, 5), *(leaf(name, 60, 1) for name in "cdef")]
+    assert at(merged([whole("step", *parts)]), ["other"])["flops"] == [15]
 
 
 def test_few_parts_or_one_tiny_part_or_only_tiny_parts_stay():
     assert names(merged([some(a=1, big=197, b=2, c=60, d=60)])) == ["a", "big", "b", "c", "d"]
-    assert len(names(merged([some(a=1, b=60, c=60, d=60, e=60, f=60)]))) == 6
+    assert names(merged([some(a=1, b=60, c=60, d=60, e=60, f=60)])) == list("abcdef")
     equal = merged([some(**{f"p{i}": 1 for i in range(100)})])
     assert len(names(equal)) == 100 and TINY > 1 / 100  # or "other" would hold all, for ever
     nothing = merged([whole("step", leaf("x", 5), whole("none", leaf("a", 0), leaf("b", 0)))])
