@@ -6,12 +6,12 @@
 # with several processes, work out what a run costs, and fit a scaling law without trusting it too
 # far.
 #
-# **Takes** about 180 minutes, in three sittings. **Needs** the accounts of lesson 05, training
+# **Takes** about 220 minutes, in three sittings. **Needs** the accounts of lesson 05, training
 # (06) and the KV cache (07).
 
 # %% [markdown]
-# Everything here is measured on your machine while you read. So your numbers differ from those in
-# the book, and now and then even the order does. Where that can happen, the text says so.
+# Everything here is measured on your machine while you read. So your numbers differ from those
+# that you find here, and now and then even their order.
 
 # %%
 import copy
@@ -277,8 +277,7 @@ viz.table(rows, ["weights", "gradients", "averages", "activations", "top"], rows
 # program asks for is its **arithmetic intensity**: FLOPs for each byte moved.
 #
 # $$\text{FLOPs a second} \le \min(\text{peak},\ \text{intensity} \cdot \text{bandwidth})$$
-
-# %% [markdown]
+#
 # On logarithmic axes that is a slope that meets a flat roof, hence **roofline** (Williams,
 # Waterman and Patterson 2009).
 
@@ -382,9 +381,9 @@ viz.figures.plot_roofline(peak, bandwidth, points)
 plt.show()
 
 # %% [markdown]
-# The dotted line above a point is what could be gained without changing the work. A point
-# on the slope moves up only if fewer bytes are read; one under the flat part only by faster
-# arithmetic. (The roof is what *we* saw at best. A busy machine may lie.)
+# The dotted line above a point is what could be gained without changing the work. Who has reached
+# the slope needs fewer bytes to go on; who has reached the flat part, faster arithmetic. (The roof
+# is the best that was seen just now. On a busy machine it may be too low.)
 
 # %% [markdown]
 # ## The switches, one at a time
@@ -743,7 +742,7 @@ x, y = data.batch("train", 128, 8, torch.Generator().manual_seed(0))
 whole = gradient(model, x, y)
 halves = [gradient(replica, x[i::2], y[i::2]) for i, replica in enumerate(replicas)]
 counts = [(y[i::2] >= 0).sum().item() for i in (0, 1)]
-print(counts, "targets in each half")
+viz.table([counts], ["first half", "second half"], rows=["targets"])
 
 # %% [markdown]
 # Beside the mean we compute one that weighs each half by its share of the targets.
@@ -760,8 +759,8 @@ def distance(other):
 
 mean = (halves[0] + halves[1]) / 2
 assert distance(weighted) < 1e-5 < distance(mean)
-print(f"mean of the halves: {distance(mean):.2%} from the right gradient")
-print(f"weighted by targets: {distance(weighted):.5%}")
+rows = [[f"{distance(mean):.2%}"], [f"{distance(weighted):.5%}"]]
+viz.table(rows, ["from the right gradient"], rows=["mean of the halves", "weighted by targets"])
 
 # %% [markdown]
 # The mean is off: each half divided by *its own* number of targets. That mistake never crashes.
@@ -841,7 +840,8 @@ def furthest(name):
 
 
 assert furthest("parallel") < 1e-5
-print(f"{len(checkpoint('alone'))} tensors; no weight differs by 0.00001 or more")
+apart = {name: furthest(name) for name in ("alone", "parallel")}
+viz.table([[f"{gap:.0e}"] for gap in apart.values()], ["largest difference"], rows=list(apart))
 
 # %% [markdown]
 # Yes, up to rounding: a sum in another order rounds otherwise. Both processes drew the same windows
@@ -1057,7 +1057,11 @@ def training_flops(config, T):  # of one token: there, and twice as much on the 
 gpt2 = GPTConfig.preset("gpt2")
 needed = 300e9 * training_flops(gpt2, T=1024)
 assert needed == costs.training_flops(gpt2, tokens=300e9)
-print(f"{needed:.3g} FLOPs")
+rows = []
+for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"):
+    each = training_flops(GPTConfig.preset(name), T=1024)
+    rows.append([each / 1e9, f"{300e9 * each:.3g}"])
+viz.table(rows, ["GFLOPs a token", "300 billion"], rows=["gpt2", "medium", "large", "xl"])
 
 # %% [markdown]
 # What can your machine do? Take the model at full size, 256 random tokens, the loss and the way
@@ -1082,8 +1086,8 @@ def measured_flops(config, T=256, steps=3):  # a second, while training
 # %% tags=["nbval-ignore-output"]
 here = measured_flops(gpt2)
 speed = here / training_flops(gpt2, T=1024)  # tokens a second
-print(f"{here / 1e9:.0f} GFLOPs a second, {speed:.0f} tokens a second")
-print("300 billion tokens:", costs.time_in_words(300e9 / speed / 3600))
+row = [round(here / 1e9), round(speed), costs.time_in_words(300e9 / speed / 3600)]
+viz.table([row], ["GFLOPs a second", "tokens a second", "300 billion tokens"])
 
 # %% [markdown]
 # One **H100**, a GPU for such work, does up to 989 · 10¹² FLOPs a second in bf16, by NVIDIA's data
@@ -1539,15 +1543,19 @@ plt.show()
 # %% [markdown]
 # ## Usual mistakes
 #
-# **The first call timed.** It makes buffers, chooses ways to compute, and perhaps compiles. How
-# many times as long as the others?
+# **The first call timed.** AdamW makes its averages in its first step; a compiled function is
+# compiled in its first call. **Predict:** how much longer do these take than later ones?
 
 # %% tags=["nbval-ignore-output"]
 fresh = GPT(GPTConfig(1024, 128, n_layer=1, n_head=4, n_embd=128))
-taken = [fastest(lambda: there_and_back(fresh), 1) for _ in range(10)]
-print(f"first {1000 * taken[0]:.1f} ms, median of the others {1000 * median(taken[1:]):.1f} ms")
+there_and_back(fresh)
+update = torch.optim.AdamW(fresh.parameters(), fused=True).step
+rows = [[1000 * fastest(update, times=1), 1000 * fastest(update)]]
 if compiles:
-    print(f"compiled {1000 * later:.0f} ms, mean of 100 calls {10 * (once + 99 * later):.0f} ms")
+    rows.append([1000 * once, 1000 * later])
+table = [[*row, (row[0] + 99 * row[1]) / 100] for row in rows]
+names = ["update", "compiled"][: len(rows)]
+viz.table(table, ["first (ms)", "later", "mean of 100"], rows=names)
 
 # %% [markdown]
 # **No waiting for the device.** A GPU is given work and computes while Python goes on. Who stops
@@ -1638,6 +1646,14 @@ print("The counts, the roof and the parts of a step: equal.")
 # - Memory is fullest between forward and backward.
 # - Decoding waits for memory, prefill for arithmetic; the ridge divides them.
 # - Each switch helps one of the two, or trades memory for time. None helps everywhere.
+# - Processes share gradients, weighed by their targets, once per update; sharded, also the memory.
+# - FLOPs, a measured speed and a price give the cost of a run before it begins.
+# - A scaling law holds among its points. It knows of no jump, and a fitted floor is only a fit.
 
 # %% [markdown]
-# Exercises: `exercises/11_scaling.ipynb`.
+# ## Your turn
+#
+# The exercises are in `exercises/11_scaling.ipynb`.
+#
+# Without them: profile a step of your own model from lesson 06. Which part would you make faster
+# first, and how much of the step could you gain at the most?
