@@ -60,7 +60,7 @@ def named_modules(model: nn.Module) -> Iterator[None]:
 
     handles = []
     for name, module in model.named_modules():
-        before = module.register_forward_pre_hook(lambda *_, name=name: enter(name), prepend=True)
+        before = module.register_forward_pre_hook(lambda *_, name=name: enter(name))
         handles += [before, module.register_forward_hook(leave, always_call=True)]
     try:
         yield
