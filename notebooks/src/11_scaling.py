@@ -778,8 +778,7 @@ viz.table(rows, ["from the right gradient"], rows=["mean of the halves", "weight
 # %% [markdown]
 # The mean is off: each half divided by *its own* number of targets. That mistake never crashes.
 # So the processes of `train` first add up their targets, and each weighs its loss by its share.
-
-# %% [markdown]
+#
 # **Predict:** after the update, do the processes have to send each other their weights?
 
 # %%
