@@ -18,6 +18,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import flop_registry
 
+from minigpt.config import check_whole
+
 ORDER = ("forward", "backward", "optimizer", "the rest of the step")
 STEP, MODULE, NODE = "step", "module:", "autograd::engine::evaluate_function: "
 REST = "Python and everything else"
@@ -58,7 +60,7 @@ def named_modules(model: nn.Module) -> Iterator[None]:
 
     handles = []
     for name, module in model.named_modules():
-        before = module.register_forward_pre_hook(lambda *_, name=name: enter(name), prepend=True)
+        before = module.register_forward_pre_hook(lambda *_, name=name: enter(name))
         handles += [before, module.register_forward_hook(leave, always_call=True)]
     try:
         yield
@@ -152,17 +154,8 @@ def recorded(step: Callable[[], object], model: nn.Module, repeats: int):
     return sorted(events, key=lambda event: event.time_range.start)
 
 
-def profile_step(step: Callable[[], object], model: nn.Module, repeats: int = 3) -> Part:
-    """Return where the time of one call of `step` goes, the mean of several after a first.
-
-    A step is usually forward, backward and update of `model`, uncompiled. The parts add up to the
-    whole: what lies between operations is a part of its own. On a GPU the parts' time is the GPU's.
-    Raises ValueError if `repeats` is less than 1.
-    """
-    if repeats < 1:
-        raise ValueError(f"repeats is {repeats}; give at least 1")
-    step()  # the first call makes buffers and chooses ways to compute
-    events = recorded(step, model, repeats)
+def as_profile(events: list, model: nn.Module, repeats: int) -> Part:
+    """Sort what was recorded into a tree of parts, each the mean over the repeats."""
     on_gpu = next(model.parameters()).device.type == "cuda"
     undone: dict[int, list[str]] = {}
     leaves: dict[tuple[str, ...], list] = defaultdict(lambda: [0.0, 0])
@@ -183,3 +176,15 @@ def profile_step(step: Callable[[], object], model: nn.Module, repeats: int = 3)
     parts = sorted(operations.parts, key=lambda part: ORDER.index(part.name))
     rest = Part(REST, whole - operations.seconds)
     return Part(STEP, whole, (*parts, rest), operations.flops)
+
+
+def profile_step(step: Callable[[], object], model: nn.Module, repeats: int = 3) -> Part:
+    """Return where the time of one call of `step` goes, the mean of several after a first.
+
+    A step is usually forward, backward and update of `model`, uncompiled. The parts add up to the
+    whole: what lies between operations is a part of its own. On a GPU the parts' time is the GPU's.
+    Raises ValueError if `repeats` is less than 1.
+    """
+    check_whole("repeats", repeats)
+    step()  # the first call makes buffers and chooses ways to compute
+    return as_profile(recorded(step, model, repeats), model, repeats)

@@ -1,0 +1,1672 @@
+# %% [markdown]
+# # 11 · Scaling
+#
+# **Afterwards you can** say where the time and the memory of a training step go, and what holds
+# your machine up. You can judge the usual switches by what they gain and what they cost, train
+# with several processes, work out what a run costs, and fit a scaling law without trusting it too
+# far.
+#
+# **Takes** about 220 minutes, in three sittings. **Needs** the accounts of lesson 05, training
+# (06) and the KV cache (07).
+
+# %% [markdown]
+# Everything here is measured on your machine while you read. So your numbers differ from those
+# that you find here, and now and then even their order.
+
+# %%
+import copy
+import math
+import re
+import time
+from collections import Counter
+from functools import partial
+from itertools import islice, pairwise
+from statistics import median
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from minigpt import GPT, GPTConfig, KVCache, Stories, from_pretrained, viz
+from minigpt.course import part
+from minigpt.speed import autocast, profile_step, profiling, quantize, recompute_blocks
+from minigpt.training.steps import model_loss
+
+viz.use_style()
+
+# %% [markdown]
+# ## Where a step's time goes
+#
+# Our model is the storyteller of lesson 00, our text eight windows of 128 tokens of its stories. A
+# training step has three parts: forward, backward, update.
+
+# %%
+teller, tokenizer = from_pretrained("storyteller", verbose=False)
+stories = islice(Stories(seed=7), 60)
+mark = tokenizer.end_of_text  # stands before each story
+ids = [i for story in stories for i in (mark, *tokenizer.encode(story))]
+starts = [at for at, i in enumerate(ids) if i == mark][::4][:8]
+windows = torch.tensor([ids[start : start + 129] for start in starts])
+x, y = windows[:, :-1], windows[:, 1:]
+print(f"{teller.num_parameters():,} parameters, {x.numel():,} tokens a step")
+print("threads:", torch.get_num_threads())
+
+# %% [markdown]
+# Stop the clock between the parts:
+
+
+# %%
+def timed_step(model, optimizer, x, y):  # milliseconds of forward, backward, update
+    marks = [time.perf_counter()]
+    loss = model_loss(model, x, y)
+    marks.append(time.perf_counter())
+    loss.backward()
+    marks.append(time.perf_counter())
+    optimizer.step()
+    optimizer.zero_grad()
+    marks.append(time.perf_counter())
+    return [1000 * (b - a) for a, b in pairwise(marks)]
+
+
+# %% [markdown]
+# **Predict:** backward has twice the FLOPs of forward (lesson 05). Does it also take twice the
+# time: less, as much, or more?
+
+# %% tags=["nbval-ignore-output"]
+model = copy.deepcopy(teller)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+times = np.array([timed_step(model, optimizer, x, y) for _ in range(9)])
+rows = np.quantile(times[1:], [0.5, 0, 1], axis=0).tolist()
+columns = ["forward (ms)", "backward", "update"]
+viz.table(rows, columns, rows=["median", "fastest", "slowest"])
+
+# %% [markdown]
+# The first step is left out: it also makes buffers. Mind the spread between fastest and slowest. A
+# gain that is smaller than that cannot be told from luck by one run.
+
+# %% [markdown]
+# And inside? PyTorch's **profiler** notes when each operation begins and ends. An operation's
+# *own* time is what is left when those that it calls are taken out. So nothing counts twice.
+
+
+# %% tags=["nbval-ignore-output"]
+def step():
+    timed_step(model, optimizer, x, y)
+
+
+step()
+events = profiling.recorded(step, model, repeats=1)
+operations = [event for event in events if not profiling.is_range(event)]
+own = Counter()
+for event in operations:
+    own[event.name.removeprefix("aten::")] += event.self_cpu_time_total / 1000
+names, taken = zip(*own.most_common(6))
+viz.table([[ms] for ms in taken], ["own time (ms)"], rows=names)
+
+# %% [markdown]
+# `mm` and `addmm` are products of matrices. But of which? An operation stands inside others, and
+# these inside stretches that bear a name. Going up from each tells its phase.
+
+
+# %%
+def phase(event):
+    while event is not None:
+        if event.name.startswith("autograd::engine"):
+            return "backward"
+        if event.name.startswith("Optimizer.step"):
+            return "optimizer"
+        event = event.cpu_parent
+    return "forward"
+
+
+# %% [markdown]
+# The package sorts by the same rule, and so has to find the same sums.
+
+# %%
+by_phase = Counter()
+for event in operations:
+    by_phase[phase(event)] += event.self_cpu_time_total / 1e6
+package = {p.name: p.seconds for p in profiling.as_profile(events, model, repeats=1).parts}
+for name in ("backward", "optimizer"):
+    assert math.isclose(by_phase[name], package[name], rel_tol=1e-6)
+print("backward and optimizer: as the package sorts them")
+
+# %% [markdown]
+# The package goes on from there. Hooks (lesson 08) give each module's forward pass a name.
+
+# %% [markdown]
+# In the backward pass no module runs; but autograd numbers each operation, and the one that undoes
+# it bears the same number. So a gradient is entered under the module whose operation it undoes.
+
+# %% [markdown]
+# Open it: click on a part, or walk with the arrow keys and press Enter. **Predict:** in a layer,
+# which is longer, `attn` or `mlp`?
+
+# %% tags=["nbval-ignore-output"]
+small_profile = profile_step(step, model, repeats=5)
+viz.StepProfile(small_profile)
+
+# %% [markdown]
+# What no operation accounts for is the last part: Python itself, and the profiler's own work.
+
+# %% [markdown]
+# Now GPT-2's own width: 768, with its 50,257 tokens and 256 positions, but two layers only, so
+# that it trains in little memory. (The weights are random; they take as long as trained ones.)
+
+# %%
+torch.manual_seed(0)
+wide = GPT(GPTConfig(n_layer=2))
+wide_optimizer = torch.optim.AdamW(wide.parameters(), lr=1e-5, fused=True)
+wide_x = torch.randint(50257, (1, 256))
+wide_profile = profile_step(lambda: timed_step(wide, wide_optimizer, wide_x, wide_x), wide, 2)
+wide_optimizer = None  # it holds twice the weights
+
+# %% [markdown]
+# To compare the two, we add up the tree's leaves by what they are.
+
+
+# %%
+GROUPS = {"c_attn": "layers' matrices", "c_fc": "layers' matrices", "c_proj": "layers' matrices"}
+GROUPS |= {"lm_head": "head", "scores, softmax, mix": "scores and mix", "optimizer": "update"}
+GROUPS |= {"loss": "loss", profiling.REST: "Python and the rest"}
+NAMES = [*dict.fromkeys(GROUPS.values()), "all else"]
+
+
+def shares(part, whole, path=()):  # {group: share of the whole}, from the leaves up
+    path = (*path, part.name)
+    if part.parts:
+        return sum((shares(inner, whole, path) for inner in part.parts), Counter())
+    group = next((GROUPS[name] for name in reversed(path) if name in GROUPS), "all else")
+    return Counter({group: part.seconds / whole.seconds})
+
+
+# %% [markdown]
+# **Predict:** from the small model to the wide one, does attention's share (scores and mix) grow or
+# shrink? And the head's?
+
+# %% tags=["nbval-ignore-output"]
+narrow, broad = (shares(each, each) for each in (small_profile, wide_profile))
+assert all(abs(sum(found.values()) - 1) < 1e-6 for found in (narrow, broad))
+assert narrow["scores and mix"] > broad["scores and mix"] and narrow["head"] < broad["head"]
+rows = [[f"{found[name]:.1%}" for name in NAMES] for found in (narrow, broad)]
+viz.table(rows, NAMES, rows=["storyteller", "GPT-2's width"])
+
+# %% [markdown]
+# *All else* is LayerNorm, GELU, additions, embeddings. Attention costs $T C$ a token, matrices
+# $C^2$: its share shrinks. The head grows with the vocabulary, and weighs more here than in the
+# real GPT-2, where twelve layers share it.
+
+# %% [markdown]
+# Where the products are counted, the profile knows a part's speed. **Predict:** does the same
+# processor reach the same speed in both models?
+
+
+# %% tags=["nbval-ignore-output"]
+def at(part, *path):
+    for name in path:
+        part = next(inner for inner in part.parts if inner.name == name)
+    return part
+
+
+rows = []
+for path in (["h.0", "mlp", "c_fc"], ["h.0", "attn", "scores, softmax, mix"], ["lm_head"]):
+    for profile_of in (small_profile, wide_profile):
+        found = at(profile_of, "forward", *path)
+        rows.append([path[-1], found.flops / 1e9, found.flops / found.seconds / 1e9])
+viz.table(rows, ["forward", "GFLOPs", "GFLOPs a second"], rows=["small", "wide"] * 3)
+
+# %% [markdown]
+# How much would be possible? That is the roofline's question, further down.
+
+# %% [markdown]
+# ## Where a step's memory goes
+#
+# Before any text, 16 bytes a parameter (lesson 05): weights, gradients, AdamW's two averages. On
+# top come activations. The profiler notes each block of memory that is taken or given back.
+
+# %%
+from torch.profiler import ProfilerActivity, profile
+
+
+def memory_of(work):  # milliseconds and MB more than before, at each change
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorder:
+        work()
+    changes = [e for e in recorder.profiler.kineto_results.events() if e.name() == "[memory]"]
+    changes.sort(key=lambda change: change.start_ns())
+    when = np.array([change.start_ns() for change in changes])
+    return (when - when[0]) / 1e6, np.cumsum([change.nbytes() for change in changes]) / 1e6
+
+
+# %% [markdown]
+# **Predict:** when does a step hold the most: at its start, between forward and backward, or at
+# its end?
+
+
+# %% tags=["nbval-ignore-output"]
+def there_and_back(model, x=x, y=y):
+    model_loss(model, x, y).backward()
+
+
+model.zero_grad()
+when, held = memory_of(lambda: there_and_back(model))
+plt.step(when, held, where="post")
+plt.gca().set(xlabel="time (ms)", ylabel="memory above the weights (MB)")
+plt.show()
+
+# %% [markdown]
+# Between. Forward fills it, layer by layer; backward uses up what was kept, and gradients remain.
+# Does the account of lesson 05 foresee the top?
+
+# %%
+c = teller.config
+kept = c.n_layer * (16 * c.n_embd + c.n_head + 4) + 2 * c.n_embd + 2 + c.vocab_size
+activations, weights = 4 * x.numel() * kept / 1e6, 4 * teller.num_parameters() / 1e6
+assert 0.9 * activations < held.max() < 2 * (activations + weights) and held[-1] > 0.9 * weights
+rows = [[weights, weights, 2 * weights, activations, float(held.max())]]
+viz.table(rows, ["weights", "gradients", "averages", "activations", "top"], rows=["MB"])
+
+# %% [markdown]
+# A little more than what is kept: for a moment the loss needs its gradient for every word of the
+# vocabulary, beside the probabilities. For eight windows of a small model, activations are most of
+# a step's memory.
+
+# %% [markdown]
+# ## The roofline
+#
+# A processor computes, and its memory delivers. Both at once; the slower one decides. What a
+# program asks for is its **arithmetic intensity**: FLOPs for each byte moved.
+#
+# $$\text{FLOPs a second} \le \min(\text{peak},\ \text{intensity} \cdot \text{bandwidth})$$
+#
+# On logarithmic axes that is a slope that meets a flat roof, hence **roofline** (Williams,
+# Waterman and Patterson 2009).
+
+# %% [markdown]
+# What a machine can do is what it did at its best: here we do not take the median of several
+# trials but the fastest.
+
+
+# %%
+def fastest(work, times=8):  # seconds
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+# %% [markdown]
+# The two limits of this machine, then: the product of two square matrices, and reading half a
+# gigabyte.
+
+# %% tags=["nbval-ignore-output"]
+square, numbers = torch.ones(1024, 1024), torch.ones(128_000_000)
+peak = 2 * 1024**3 / fastest(lambda: square @ square)
+bandwidth = numbers.nbytes / fastest(numbers.sum)
+del numbers
+print(f"{peak / 1e9:.0f} GFLOPs a second, {bandwidth / 1e9:.1f} GB a second")
+print(f"the two meet at {peak / bandwidth:.1f} FLOPs a byte, the ridge")
+
+# %% [markdown]
+# Now GPT-2 at full size. Reading a prompt of T tokens is the prefill of lesson 07; making one token
+# after S others, with the cache, is a step of decoding. Both need every weight once, but one row of
+# the position table a token; and keys and values of all positions.
+
+
+# %%
+count_parameters = part("count_parameters")  # your own, or ours where you have none
+
+
+def flops_and_bytes(config, T, S=0):
+    V, L, C = config.vocab_size, config.n_layer, config.n_embd
+    flops = T * 2 * (12 * L * C**2 + V * C) + 4 * L * T * (T + S) * C
+    weights = count_parameters(config) - (config.block_size - T) * C
+    return flops, 4 * (weights + 2 * L * C * (S + T))
+
+
+# %% [markdown]
+# These are the accounts of lesson 05, with the cache put in: each of T queries meets T + S keys.
+#
+# **Predict:** how many FLOPs for each byte does decoding do: one half, ten, or a hundred?
+
+# %%
+gpt2 = GPTConfig.preset("gpt2")
+rows = []
+for T, S in [(256, 0), (16, 0), (1, 64)]:
+    flops, moved = flops_and_bytes(gpt2, T, S)
+    rows.append([flops / 1e9, moved / 1e6, flops / moved])
+assert rows[2][2] < peak / bandwidth < rows[0][2]
+names = ["prefill of 256", "prefill of 16", "decoding, after 64"]
+viz.table(rows, ["GFLOPs", "MB", "FLOPs a byte"], rows=names)
+
+# %% [markdown]
+# One half: a weight of 4 bytes is multiplied and added once. That lies below the ridge, so memory
+# decides. A long prefill lies above it.
+
+# %% [markdown]
+# **Predict:** eight texts that each get one token: does that take eight times as long as one?
+
+# %% tags=["nbval-ignore-output"]
+full = GPT(gpt2).requires_grad_(False).eval()  # random weights take as long as real ones
+
+
+def decode(model, texts=1):  # seconds for one token each, after 64
+    dtype = model.transformer.wpe.weight.dtype
+    cache = KVCache(gpt2, texts, room=80, dtype=dtype)
+    model(torch.zeros(texts, 64, dtype=torch.long), cache)
+    return fastest(lambda: model(torch.zeros(texts, 1, dtype=torch.long), cache))
+
+
+took = {texts: decode(full, texts) for texts in (1, 8)}
+print(f"one text {1000 * took[1]:.0f} ms, eight {1000 * took[8]:.0f} ms")
+
+# %% [markdown]
+# The weights are read once for all eight. That is why a server waits until it has several
+# questions: a larger batch raises the intensity. Here are all the points under this machine's
+# roof.
+
+# %% tags=["nbval-ignore-output"]
+points = {}
+for T in (16, 256):
+    flops, moved = flops_and_bytes(gpt2, T)
+    idx = torch.zeros(1, T, dtype=torch.long)
+    points[f"prefill of {T}"] = flops / moved, flops / fastest(lambda idx=idx: full(idx), 3)
+flops, moved = flops_and_bytes(gpt2, 1, 64)
+caches = 4 * 2 * gpt2.n_layer * gpt2.n_embd * 65  # what each further text adds
+for texts, seconds in took.items():
+    bytes_moved = moved + (texts - 1) * caches
+    points[f"decoding, texts: {texts}"] = texts * flops / bytes_moved, texts * flops / seconds
+viz.figures.plot_roofline(peak, bandwidth, points)
+plt.show()
+
+# %% [markdown]
+# The dotted line above a point is what could be gained without changing the work. Who has reached
+# the slope needs fewer bytes to go on; who has reached the flat part, faster arithmetic. (The roof
+# is the best that was seen just now. On a busy machine it may be too low.)
+
+# %% [markdown]
+# ## The switches, one at a time
+#
+# Six are in common use. For each we ask three things: what it gains here, what it costs in
+# accuracy, and what it cannot help.
+
+# %% [markdown]
+# Ways are timed *in turn*, so that a busy machine is busy for
+# all of them; a gain is the median of the rounds' ratios.
+
+
+# %%
+def in_turn(ways, rounds=5):  # {name: work}; the first is what the others are held against
+    for work in ways.values():
+        work()  # the first call is another matter
+    taken = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, work in ways.items():
+            taken[name].append(fastest(work, times=1))
+    return taken
+
+
+# %% [markdown]
+# What we find goes into one table, which comes last.
+
+# %%
+measured = {}  # switch -> how often as fast, cost
+
+
+def compare(switch, ways, rounds=5):
+    taken = in_turn(ways, rounds)
+    plain, rows = next(iter(taken.values())), []
+    for seconds in taken.values():
+        ratios = sorted(a / b for a, b in zip(plain, seconds))
+        rows.append([1000 * median(seconds), median(ratios), ratios[0], ratios[-1]])
+    measured[switch] = rows[-1][1:]
+    return viz.table(rows, ["median (ms)", "times as fast", "least", "most"], rows=list(ways))
+
+
+# %% [markdown]
+# ### bf16
+#
+# Products in numbers of 16 bits: eight binary digits of precision instead of 24, in half the bytes.
+# Weights and averages stay in fp32: **mixed precision** (Micikevicius et al. 2018).
+
+# %% [markdown]
+# Some processors have instructions for bf16 and gain a lot. Others imitate it and lose. Which is
+# yours?
+
+
+# %% tags=["nbval-ignore-output"]
+def train_in(precision, model, x=x, y=y):
+    with autocast(model, x.device, precision):
+        loss = model_loss(model, x, y)
+    model.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+compare("bf16, small", {p: partial(train_in, p, model) for p in ("fp32", "bf16")})
+
+# %% tags=["nbval-ignore-output"]
+ways = {p: partial(train_in, p, wide, wide_x, wide_x) for p in ("fp32", "bf16")}
+compare("bf16, wide", ways, rounds=3)
+
+# %% [markdown]
+# What does it cost? Float64 has 53 digits and serves as the truth. **Predict:** by how much is the
+# gradient off in bf16: a millionth, a thousandth, or a hundredth and more?
+
+
+# %%
+wide = None  # its memory is free again
+
+
+def gradient_of(model, *how):
+    train_in(how[0], model, *how[1:])
+    return torch.cat([p.grad.flatten().double() for p in model.parameters()])
+
+
+exact, model = copy.deepcopy(teller).double(), copy.deepcopy(teller)
+truth = gradient_of(exact, "fp32")
+
+
+def off(gradient):  # as a share of the true gradient's length
+    return ((gradient - truth).norm() / truth.norm()).item()
+
+
+gaps = {precision: off(gradient_of(model, precision)) for precision in ("fp32", "bf16")}
+gaps["fp32, on half of the windows"] = off(gradient_of(model, "fp32", x[::2], y[::2]))
+assert gaps["fp32"] < 1e-3 < gaps["bf16"] < gaps["fp32, on half of the windows"]
+viz.table([[f"{gap:.1e}"] for gap in gaps.values()], ["gradient off by"], rows=list(gaps))
+
+# %% [markdown]
+# The last row is what training bears at every step: another choice of windows changes the gradient
+# far more. bf16 cannot help where memory or Python is what you wait for.
+
+# %% [markdown]
+# ### Fused attention
+#
+# Your attention makes the whole pattern, T² numbers a head. The **fused** one works through it in
+# pieces and keeps none (Dao et al. 2022 do so on GPUs).
+
+# %%
+from minigpt.model import explicit_attention, fused_attention
+
+
+def attention_of(attend, T):  # GPT-2's twelve heads, there and back
+    parts = torch.randn(3, 1, 12, T, 64, requires_grad=True)
+    return lambda: attend(*parts).sum().backward()
+
+
+# %% [markdown]
+# **Predict:** where does it gain more time, at 128 positions or at 1,024?
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for T in (128, 1024):
+    ways = {f.__name__: attention_of(f, T) for f in (explicit_attention, fused_attention)}
+    compare(f"fused attention, {T}", ways)
+    tops = [float(memory_of(work)[1].max()) for work in ways.values()]
+    assert tops[1] < tops[0]
+    rows.append([str(T), *tops, *measured[f"fused attention, {T}"]])
+viz.table(rows, ["T", "whole (MB)", "fused (MB)", "times as fast", "least", "most"])
+
+# %% [markdown]
+# Its memory grows with T, that of the whole pattern with T². Is it exact?
+
+# %%
+q, k, v = torch.randn(3, 1, 12, 256, 64)
+true = explicit_attention(q.double(), k.double(), v.double())
+apart = [(f(q, k, v) - true).abs().max().item() for f in (explicit_attention, fused_attention)]
+assert max(apart) < 1e-4
+print("off by", " and ".join(f"{gap:.1e}" for gap in apart))
+
+# %% [markdown]
+# Both are off by rounding only: the same sums in another order. It cannot help the matrices.
+
+# %% [markdown]
+# ### Compiling
+#
+# `torch.compile` turns the operations between the products into few C++ loops. It needs a compiler,
+# and time for itself. We compile a model of one layer, so that we need not wait long.
+
+# %% [markdown]
+# **Predict:** after how many steps is the first call paid for: ten, a hundred, or more?
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.training.steps import compiled_loss
+
+layer, compiles = GPT(GPTConfig(1024, 128, n_layer=1, n_head=4, n_embd=128)), True
+try:
+    loss_of = compiled_loss()
+    once = fastest(lambda: loss_of(layer, x, y).backward(), times=1)
+    gap = abs(loss_of(layer, x, y).item() - model_loss(layer, x, y).item())
+    assert gap < 1e-4
+    print(f"first call: {once:.1f} s; the loss differs by {gap:.1e} nats")
+except OSError as error:  # no compiler here: the lesson goes on without
+    compiles = False
+    print(error)
+
+# %% tags=["nbval-ignore-output"]
+shown = None
+if compiles:
+    ways = {"as it is": lambda: model_loss(layer, x, y).backward()}
+    ways["compiled"] = lambda: loss_of(layer, x, y).backward()
+    shown = compare("compile", ways, rounds=7)
+    later = fastest(ways["compiled"])
+    saved = fastest(ways["as it is"]) - later
+    print(f"paid for after {once / saved:,.0f} steps" if saved > 0 else "nothing gained here")
+shown
+
+# %% [markdown]
+# It cannot help products of matrices, which are compiled already, by their makers. What it fuses
+# is LayerNorm, GELU, softmax, loss. (What was compiled lies in a cache on disk: the second time you
+# run this lesson the first call is shorter.)
+
+# %% [markdown]
+# ### Eight bits
+#
+# For writing, the weights can be whole numbers from -127 to 127, with one scale a row:
+# **quantisation** (Dettmers et al. 2022). A quarter of the bytes to read.
+
+# %% [markdown]
+# **Predict:** which gains more from fewer bytes, decoding or prefill?
+
+# %% tags=["nbval-ignore-output"]
+full = None  # here one model at a time, to save memory
+
+
+def at_random(dtype):  # GPT-2's size
+    torch.set_default_dtype(dtype)
+    try:
+        return GPT(gpt2).requires_grad_(False).eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+makers = {"fp32": lambda: at_random(torch.float32), "bf16": lambda: at_random(torch.bfloat16)}
+makers["int8"] = lambda: quantize(at_random(torch.float32))
+prompt, rows = torch.zeros(1, 64, dtype=torch.long), []
+for make in makers.values():
+    other = make()
+    rows.append([1000 * decode(other), 1000 * fastest(lambda m=other: m(prompt), 4)])
+    other = None
+for column, name in enumerate(("decoding", "prefill")):
+    measured[f"int8, {name}"] = [rows[0][column] / rows[2][column]]
+viz.table(rows, ["a token (ms)", "prefill of 64 (ms)"], rows=list(makers))
+
+# %% [markdown]
+# In a prefill the whole numbers are first turned into bf16, and multiplied as such; that gains what
+# bf16 gains on your machine. What does it cost? We ask the storyteller for its loss on the eight
+# windows.
+
+# %%
+smaller = quantize(teller)
+with torch.no_grad():
+    losses = {n: model_loss(m, x, y).item() for n, m in {"fp32": teller, "int8": smaller}.items()}
+more = losses["int8"] / losses["fp32"] - 1
+assert abs(more) < 0.02
+print(f"loss {losses['fp32']:.4f}, in int8 {losses['int8']:.4f}: {more:+.2%}")
+
+# %% [markdown]
+# It cannot help training: whole numbers have no gradient.
+
+# %% [markdown]
+# ### Recomputing
+#
+# A block may forget what it computed, keep its input alone, and compute the rest once more when
+# backward asks: **gradient checkpointing**, or activation checkpointing (Chen et al. 2016).
+
+# %% [markdown]
+# **Predict:** forward is a third of a step's FLOPs. How much longer does the step become?
+
+# %% tags=["nbval-ignore-output"]
+plain = gradient_of(model, "fp32")
+with recompute_blocks(model):
+    assert torch.equal(gradient_of(model, "fp32"), plain)
+    model.zero_grad()
+    again, less = memory_of(lambda: there_and_back(model))
+assert less.max() < 0.8 * held.max()
+plt.step(when, held, where="post", label="kept")
+plt.step(again, less, "--", where="post", label="computed again")
+plt.gca().set(xlabel="time (ms)", ylabel="memory above the weights (MB)")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# Each hump on the way back is a block that is computed again and let go. The gradients are equal,
+# bit for bit: the same operations in the same order. And the time?
+
+
+# %% tags=["nbval-ignore-output"]
+def recomputing():
+    with recompute_blocks(model):
+        there_and_back(model)
+
+
+compare("recomputing", {"kept": lambda: there_and_back(model), "computed again": recomputing})
+
+# %% [markdown]
+# It cannot help against weights and averages, which are most of a large model at a small batch.
+
+# %% [markdown]
+# ### Accumulation
+#
+# Eight windows one after the other, two at a time, and one update (lesson 06). **Predict** for
+# time and for memory: less, the same, or more?
+
+
+# %% tags=["nbval-ignore-output"]
+def in_parts(parts=4):
+    for some_x, some_y in zip(x.chunk(parts), y.chunk(parts)):
+        (model_loss(model, some_x, some_y) / parts).backward()
+
+
+model.zero_grad()
+_, parts_held = memory_of(in_parts)
+summed = torch.cat([p.grad.flatten().double() for p in model.parameters()])
+assert torch.allclose(summed, plain, atol=1e-6)
+assert parts_held.max() < 0.8 * held.max()
+print(f"at the most {held.max():.0f} MB at once, {parts_held.max():.0f} MB in four parts")
+compare("accumulation", {"at once": lambda: there_and_back(model), "in parts": in_parts})
+
+# %% [markdown]
+# The gradient is the same to rounding. It saves memory, as recomputing does, and it too cannot help
+# against weights and averages.
+
+# %% [markdown]
+# ### All of them
+#
+# One table from what was measured here.
+
+# %% tags=["nbval-ignore-output"]
+KNOWN = {
+    "bf16": [f"gradient off by {gaps['bf16']:.1%}", "waiting for memory, Python"],
+    "fused": [f"off by {max(apart):.0e}", "matrices"],
+    "compile": ["rounding", "matrices, short runs"],
+    "int8": [f"loss {more:+.2%}", "training"],
+    "recomputing": [f"nothing; memory {less.max() / held.max():.0%}", "weights, averages"],
+    "accumulation": [f"rounding; memory {parts_held.max() / held.max():.0%}", "weights, averages"],
+}
+found = {name: gain for name, gain in measured.items() if name != "nothing"}
+rows = [[f"{g[0]:.2f}", *KNOWN[re.split(r"[, ]", name)[0]]] for name, g in found.items()]
+viz.table(rows, ["times as fast", "costs", "cannot help"], rows=list(found))
+
+# %% [markdown]
+# None helps everywhere. Measure where *your* time goes, then choose. What the course's own code
+# does about it stands in `docs/performance.md`.
+
+# %% [markdown]
+# This is a good place for a break.
+
+# %% [markdown]
+# ## Several processes
+#
+# One process uses one device. With more devices the simplest way is **data-parallel** training:
+# each process holds the whole model and takes its part of every batch.
+#
+# First we do that by hand, in one process with two models.
+
+# %%
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from minigpt import load_data
+from minigpt.data import get_batch
+from minigpt.training.checkpoints import read_history
+
+# %%
+data = load_data("stories", stories=200)
+torch.manual_seed(0)
+sizes = {"block_size": 128, "n_layer": 2, "n_head": 2, "n_embd": 32}
+config = GPTConfig(vocab_size=data.tokenizer.vocab_size, **sizes)
+model = GPT(config)
+replicas = [copy.deepcopy(model), copy.deepcopy(model)]
+
+# %% [markdown]
+# Each takes every second row of eight, and computes its own loss and gradient.
+
+
+# %%
+def gradient(model, x, y):
+    model.zero_grad()
+    model_loss(model, x, y).backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+x, y = get_batch(data.train, 128, 8, torch.Generator().manual_seed(0))
+halves = [gradient(replica, x[i::2], y[i::2]) for i, replica in enumerate(replicas)]
+assert torch.allclose((halves[0] + halves[1]) / 2, gradient(model, x, y), atol=1e-6)
+
+# %% [markdown]
+# The loss is a mean over tokens, so its gradient is one too: the mean of the halves' gradients is
+# the gradient of the whole batch.
+
+# %% [markdown]
+# These windows were full. A batch of whole stories is not: behind a story's end the target is
+# -100, which the loss leaves out. **Predict:** is the mean of the halves still right?
+
+# %%
+x, y = data.batch("train", 128, 8, torch.Generator().manual_seed(0))
+whole = gradient(model, x, y)
+halves = [gradient(replica, x[i::2], y[i::2]) for i, replica in enumerate(replicas)]
+counts = [(y[i::2] >= 0).sum().item() for i in (0, 1)]
+viz.table([counts], ["first half", "second half"], rows=["targets"])
+
+# %% [markdown]
+# Beside the mean we compute one that weighs each half by its share of the targets.
+#
+# $$\nabla L = \sum_r \frac{n_r}{\sum_s n_s}\, \nabla L_r$$
+
+# %%
+weighted = sum(n / sum(counts) * half for n, half in zip(counts, halves))
+
+
+def distance(other):
+    return ((other - whole).norm() / whole.norm()).item()
+
+
+mean = (halves[0] + halves[1]) / 2
+assert distance(weighted) < 1e-5 < distance(mean)
+rows = [[f"{distance(mean):.2%}"], [f"{distance(weighted):.5%}"]]
+viz.table(rows, ["from the right gradient"], rows=["mean of the halves", "weighted by targets"])
+
+# %% [markdown]
+# The mean is off: each half divided by *its own* number of targets. That mistake never crashes.
+# So the processes of `train` first add up their targets, and each weighs its loss by its share.
+#
+# **Predict:** after the update, do the processes have to send each other their weights?
+
+# %%
+for replica in replicas:
+    optimizer = torch.optim.AdamW(replica.parameters(), lr=1e-3)
+    sizes = [p.numel() for p in replica.parameters()]
+    for p, piece in zip(replica.parameters(), weighted.split(sizes)):
+        p.grad = piece.view_as(p)
+    optimizer.step()
+
+first, second = (torch.cat([p.flatten() for p in r.parameters()]) for r in replicas)
+assert torch.equal(first, second)
+print("equal after the update, bit for bit:", torch.equal(first, second))
+
+# %% [markdown]
+# No: same weights, same gradient, same rule give the same weights. Only gradients travel.
+
+# %% [markdown]
+# ## The same with real processes
+#
+# `torchrun` starts the same program several times and tells each copy its **rank**, counted from 0,
+# and how many there are, the **world size**. Our command needs no other word:
+#
+# `torchrun --nproc-per-node 2 -m minigpt train ...`
+
+# %%
+folder = Path(tempfile.mkdtemp())
+size = (folder / "stories.txt").write_text(
+    "\n".join(islice(Stories(seed=1), 300)), encoding="utf-8"
+)
+
+# %% [markdown]
+# Here are a text, the settings, and a function that starts it. (`--standalone`: on this machine.)
+
+# %%
+SMALL = "--vocab-size 300 --block-size 64 --batch-size 8 --n-layer 2 --n-head 2 --n-embd 64"
+SMALL += " --optimizer adamw --lr 0.0005 --precision fp32 --device cpu"
+
+
+def launch(processes, *command, threads=1):
+    start = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    line = [sys.executable, "-m", *start, *command]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+# %% [markdown]
+# **Predict:** one process and two, 30 steps each. Do they end with the same weights?
+
+
+# %%
+def launch_training(processes, name, *more, threads=1):
+    shutil.rmtree(folder / name, ignore_errors=True)  # where this cell is run once more
+    place = f"--data stories.txt --out {name} --steps 30 {SMALL}"
+    return launch(processes, "-m", "minigpt", "train", *place.split(), *more, threads=threads)
+
+
+said = {"alone": launch_training(1, "alone"), "data-parallel": launch_training(2, "parallel")}
+
+
+# %%
+def checkpoint(name):
+    return load_file(folder / name / "checkpoint.safetensors")
+
+
+def furthest(name):
+    one, other = checkpoint("alone"), checkpoint(name)
+    weights = [key for key in one if key.startswith("model.")]
+    return max((one[key] - other[key]).abs().max().item() for key in weights)
+
+
+assert furthest("parallel") < 1e-5
+apart = {name: furthest(name) for name in ("alone", "parallel")}
+viz.table([[f"{gap:.0e}"] for gap in apart.values()], ["largest difference"], rows=list(apart))
+
+# %% [markdown]
+# Yes, up to rounding: a sum in another order rounds otherwise. Both processes drew the same windows
+# with the same generator, and each read every second one.
+
+# %% [markdown]
+# So a run does not depend on the number of processes. It may be stopped, and go on with another
+# number.
+
+# %% [markdown]
+# ## How often they speak
+#
+# To add up everybody's numbers and give the sum to all is called an **all-reduce**. PyTorch's
+# `DistributedDataParallel` does it during the backward pass. This program counts.
+
+# %%
+script = """
+from contextlib import nullcontext
+import torch, torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from minigpt import GPT, GPTConfig
+from minigpt.training import model_loss
+
+dist.init_process_group("gloo")
+model = GPT(GPTConfig(vocab_size=300, block_size=64, n_layer=2, n_head=2, n_embd=64))
+parallel, sent = torch.nn.parallel.DistributedDataParallel(model), []
+def count(state, bucket):
+    sent.append(bucket.buffer().numel() * 4)
+    return allreduce_hook(None, bucket)
+parallel.register_comm_hook(None, count)
+x = torch.randint(300, (4, 64))
+for wait in (False, True):
+    sent.clear()
+    for i in range(4):
+        with parallel.no_sync() if wait and i < 3 else nullcontext():
+            model_loss(parallel, x, x).backward()
+    if dist.get_rank() == 0: print(len(sent), sum(sent))
+dist.destroy_process_group()
+"""
+
+# %% [markdown]
+# Four micro-batches before one update, as in lesson 06. **Predict:** how many times do gradients
+# have to travel: four times or once?
+
+# %%
+(folder / "count.py").write_text(script, encoding="utf-8")
+(often, much), (seldom, little) = (map(int, s.split()) for s in launch(2, "count.py").splitlines())
+assert often == 4 * seldom and much == 4 * little
+viz.table([[often, much], [seldom, little]], ["messages", "bytes"], rows=["each time", "once"])
+
+# %% [markdown]
+# Once is enough: gradients of the same weights add up, here or there. `no_sync` waits, and
+# `train_step` uses it for all micro-batches but the last. (PyTorch decides how many messages make
+# one exchange.)
+
+# %% [markdown]
+# ## What travels
+#
+# Nobody sends everything to everybody. In a **ring**, each process cuts its numbers into as many
+# parts as there are processes. It passes one part on at a time: first adding up, then handing the
+# sums round.
+
+
+# %%
+def ring_all_reduce(vectors):  # one vector for each process; returns what each of them sent
+    n, sent = len(vectors), 0
+    parts = [list(vector.chunk(n)) for vector in vectors]
+    for phase in ("add", "hand on"):
+        for turn in range(n - 1):
+            for rank in range(n):  # all at once, in a real ring
+                j = (rank - turn + (phase == "hand on")) % n
+                there = parts[(rank + 1) % n]
+                there[j] = there[j] + parts[rank][j] if phase == "add" else parts[rank][j]
+                sent += parts[rank][j].numel()
+    return [torch.cat(each) for each in parts], sent / n
+
+
+# %%
+vectors = list(torch.arange(48.0).view(4, 12))
+summed, sent = ring_all_reduce(vectors)
+assert all(torch.equal(each, sum(vectors)) for each in summed) and sent == 2 * 3 / 4 * 12
+print(f"4 processes, 12 numbers: each sent {sent:.0f}")
+
+# %% [markdown]
+# $$\text{sent by each} = 2\,\frac{n-1}{n}\,N \text{ numbers}$$
+#
+# for $N$ weights and $n$ processes: for a thousand processes not even twice as much as for two. Is
+# that much? A step computes $6N$ operations a token. So we need the speed of this machine.
+
+# %% tags=["nbval-ignore-output"]
+weights = 124_439_808  # GPT-2's
+a = torch.randn(1024, 1024)
+a @ a  # warm up
+started = time.perf_counter()
+for _ in range(10):
+    a @ a
+speed = 10 * 2 * 1024**3 / (time.perf_counter() - started)
+print(f"{speed / 1e9:.0f} billion operations a second")
+
+# %%
+bits = 2 * (2 - 1) / 2 * weights * 32  # that each of two processes sends
+rows = []
+for windows in (1, 8, 64):
+    compute = 6 * weights * windows * 1024 / speed
+    rows.append([windows, compute, bits / 1e9, bits / 100e9])
+columns = ["windows each", "computing (s)", "at 1 Gbit/s (s)", "at 100 Gbit/s (s)"]
+viz.table(rows, columns)
+
+# %% [markdown]
+# What travels does not grow with the batch; the computing does. The faster the device, the more
+# windows it needs between two exchanges, or the faster a network. (These are formulas, with one
+# measured number in them.)
+
+# %% [markdown]
+# **Predict:** are two processes on this machine faster than one that uses two threads?
+
+
+# %% tags=["nbval-ignore-output"]
+def tokens_per_second(name):
+    speeds = [r.tokens_per_second for r in read_history(folder / name / "checkpoint.safetensors")]
+    return torch.tensor(speeds[10:]).median().item()
+
+
+launch_training(1, "two", threads=2)
+names = {
+    "one process, one thread": "alone",
+    "one process, two threads": "two",
+    "two processes, one thread each": "parallel",
+}
+viz.table([[round(tokens_per_second(n))] for n in names.values()], ["tokens/s"], rows=list(names))
+
+# %% [markdown]
+# Two processes share the cores that two threads share, and pay for the exchange. On one machine
+# without further devices they prove that the program is right; whether they gain anything, your
+# table says.
+
+# %% [markdown]
+# ## A model that does not fit
+#
+# Data-parallel, each process holds weights, gradients, and AdamW's two memories: 16 bytes a weight.
+#
+# In **sharded** training (PyTorch calls it **FSDP**) each process holds a part of every one of
+# them. Before a block computes, it is put together; afterwards it is let go.
+
+# %% [markdown]
+# **Predict:** how much does each of two processes hold then?
+
+# %% tags=["nbval-ignore-output"]
+said["sharded"] = launch_training(2, "sharded", "--sharded")
+assert furthest("sharded") < 1e-5
+pattern = r"Process (\d) holds: weights (.+?), gradients (.+?), optimizer (.+?), peak (.+)"
+rows = [[how, *found] for how, text in said.items() for found in re.findall(pattern, text)]
+viz.table(rows, ["", "process", "weights", "gradients", "optimizer", "peak of the process"])
+
+# %% [markdown]
+# Each holds about half, and the weights at the end are the same. The peak is mostly Python and
+# PyTorch: a model must be large before its own part shows. By the formula, in GB:
+
+# %%
+sizes = {"gpt2": 124_439_808, "gpt2-xl": 1_557_611_200}
+rows = [[16 * size / n / 1e9 for n in (1, 2, 8)] for size in sizes.values()]
+viz.table(rows, ["whole", "in 2 parts", "in 8 parts"], rows=list(sizes))
+
+# %% [markdown]
+# Activations come on top, and each block while it is put together. The price is more to send:
+# weights are gathered going forward and again going backward.
+
+# %% [markdown]
+# The sharded run's checkpoint is like any other. One process goes on with it.
+
+# %%
+more = "train --out sharded --no-sharded --resume --steps 40"
+launch(1, "-m", "minigpt", *more.split())
+steps = len(read_history(folder / "sharded" / "checkpoint.safetensors"))
+assert steps == 40
+print(steps, "steps")
+
+# %% [markdown]
+# If a process dies, the others say so and end. The last checkpoint is whole, and the same command
+# with `--resume` goes on. `docs/cluster.md` has several machines, Slurm, and what each error means.
+
+# %% [markdown]
+# Another good place for a break.
+
+# %% [markdown]
+# ## What it costs
+#
+# Before a large run you work out what it takes. How long GPT-2 was trained, its paper does not say.
+# nanoGPT, which repeats the smallest size, reads 300 billion tokens (`config/train_gpt2.py`).
+
+# %% [markdown]
+# Your account of lesson 05, and three times as much for training:
+
+
+# %%
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from minigpt import train
+from minigpt.training import costs
+
+
+def flops_per_token(config, T):
+    V, L, C = config.vocab_size, config.n_layer, config.n_embd
+    return 2 * (L * 12 * C**2 + V * C) + 4 * L * T * C
+
+
+def training_flops(config, T):  # of one token: there, and twice as much on the way back
+    return 3 * flops_per_token(config, T)
+
+
+# %%
+gpt2 = GPTConfig.preset("gpt2")
+needed = 300e9 * training_flops(gpt2, T=1024)
+assert needed == costs.training_flops(gpt2, tokens=300e9)
+rows = []
+for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"):
+    each = training_flops(GPTConfig.preset(name), T=1024)
+    rows.append([each / 1e9, f"{300e9 * each:.3g}"])
+viz.table(rows, ["GFLOPs a token", "300 billion"], rows=["gpt2", "medium", "large", "xl"])
+
+# %% [markdown]
+# What can your machine do? Take GPT-2's width and, to save memory, half of its layers: 256 random
+# tokens, the loss and the way back. (The optimizer's step is left out.)
+
+# %% [markdown]
+# **Predict:** for 300 billion tokens, does this machine need days, years or centuries?
+
+
+# %%
+def measured_flops(config, T=256, steps=3):  # a second, while training
+    torch.manual_seed(0)
+    model, x = GPT(config), torch.randint(config.vocab_size, (1, T))
+    times = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        model_loss(model, x, x).backward()
+        times.append(time.perf_counter() - started)
+    return T * training_flops(config, T) / min(times)
+
+
+# %% tags=["nbval-ignore-output"]
+here = measured_flops(GPTConfig(n_layer=6))
+speed = here / training_flops(gpt2, T=1024)  # tokens a second
+row = [round(here / 1e9), round(speed), costs.time_in_words(300e9 / speed / 3600)]
+viz.table([row], ["GFLOPs a second", "tokens a second", "300 billion tokens"])
+
+# %% [markdown]
+# One **H100**, a GPU for such work, does up to 989 · 10¹² FLOPs a second in bf16, by NVIDIA's data
+# sheet. (It prints twice that, "with sparsity".) No training reaches it.
+
+# %% [markdown]
+# The part that a run does reach is its **model FLOPs utilisation**, MFU (Chowdhery et al. 2022,
+# section 4.1):
+#
+# $$\text{MFU} = \frac{\text{tokens per second} \cdot \text{FLOPs per token}}
+# {\text{peak FLOPs per second}}$$
+
+# %% [markdown]
+# Two runs of 124M parameters are public, both on eight A100 (312 · 10¹² each):
+#
+# - [nanoGPT](https://github.com/karpathy/nanoGPT): 600,000 steps of 491,520 tokens, "about 4 days".
+# - [llm.c](https://github.com/karpathy/llm.c/blob/master/scripts/run_gpt2_124M.sh): 18,865 steps of
+#   524,288 tokens, about 300 ms each.
+
+# %% [markdown]
+# **Predict:** which part of the peak did they use: a hundredth, about half, nearly all?
+
+# %%
+runs = {"nanoGPT": (600_000 * 491_520, 4 * 24)}  # tokens, hours
+runs["llm.c"] = 18_865 * 524_288, 18_865 * 0.3 / 3600
+rows = []
+for tokens, hours in runs.values():
+    mfu = costs.utilisation(gpt2, tokens / (3600 * hours), peak_flops=8 * 312e12)
+    rows.append([f"{tokens / 1e9:.0f} billion", costs.time_in_words(hours), f"{mfu:.0%}"])
+viz.table(rows, ["tokens", "time", "MFU"], rows=list(runs))
+
+# %% [markdown]
+# Between a quarter and two thirds. And llm.c read 30 times fewer tokens. Its script counts about 20
+# dollars, at 14 an hour.
+
+# %% [markdown]
+# Now your own estimate. What is in capitals is an assumption of November 2026: type your own.
+# Energy is power times time, times the **PUE** (power usage effectiveness): what the whole building
+# draws, cooling included, for each watt of its machines.
+
+# %%
+PEAK, MFU = 989e12, 0.4  # an H100 in bf16; which part of it a good run uses
+WATTS, PUE = 1000, 1.2  # 700 W is the card's limit; the rest, its share of the computer
+PRICE = 3.00  # dollars for a card and an hour
+LAPTOP_WATTS = 40
+card = costs.training_speed(gpt2, PEAK, MFU)
+print(f"an H100: {card:,.0f} tokens a second")
+
+# %% [markdown]
+# **Predict:** eight cards instead of one: the same money, an eighth of it, or eight times as much?
+
+# %% tags=["nbval-ignore-output"]
+machines = {
+    "this machine": (speed, LAPTOP_WATTS, 0.0, 1.0),
+    "an H100": (card, WATTS, PRICE, PUE),
+    "eight H100": (8 * card, 8 * WATTS, 8 * PRICE, PUE),
+}
+rows = []
+for rate, watts, price, pue in machines.values():
+    how = dict(watts=watts, price_per_hour=price, overhead=pue)
+    cost = costs.training_cost(gpt2, 300e9, rate, **how)
+    rows.append([costs.time_in_words(cost.hours), cost.money, cost.kilowatt_hours])
+assert rows[1][1:] == rows[2][1:] and rows[0][2] > rows[1][2]
+rows = [[time_taken, *(f"{figure:,.0f}" for figure in others)] for time_taken, *others in rows]
+viz.table(rows, ["time", "dollars", "kWh"], rows=list(machines))
+
+# %% [markdown]
+# The same money and energy, in an eighth of the time, *if* eight lose nothing by waiting for each
+# other. And the slow machine is not the thrifty one: look at its kWh.
+
+# %% [markdown]
+# ## A scaling law of your own
+#
+# Such a sum is spent once. So one wants to know *before* how low the loss will come: train small,
+# and go on with a line.
+
+# %% [markdown]
+# For the loss L after a compute of C FLOPs, suppose
+#
+# $$L(C) = L_\infty + a \, C^{-b}$$
+#
+# That is a **power law**: ten times the compute divides what is above $L_\infty$ by the same factor
+# each time. Both axes logarithmic, it is a straight line.
+
+# %% [markdown]
+# Such a rule for the loss is called a **scaling law** (Kaplan et al. 2020, section 1.2). $L_\infty$
+# is the **irreducible loss**: no model can get below it. On real text nobody knows it. On the
+# stories you do.
+
+# %% [markdown]
+# It is the floor, their entropy. We can even know it for the very stories that we measure on: from
+# each one's $-\ln p$.
+
+# %%
+data = load_data("stories")
+x, y = data.batch("val", 128, 256, torch.Generator().manual_seed(5))  # held out
+held_out = [data.tokenizer.decode(row[row >= 0][:-1].tolist()) for row in y]  # but for the mark
+targets = (y >= 0).sum().item()
+floor = -sum(Stories.log_prob(story) for story in held_out) / targets
+print(f"floor {floor:.4f} nats per token; of all held-out stories {data.floor:.4f}")
+
+# %% [markdown]
+# Twelve runs: four widths, two layers each, at three budgets of compute. A small model reads many
+# stories for the same FLOPs, a large one few.
+
+
+# %%
+def shape(width):
+    return GPTConfig(vocab_size=1024, block_size=128, n_layer=2, n_head=2, n_embd=width)
+
+
+def steps_for(width, budget):  # of eight stories
+    return round(budget / (8 * 128 * training_flops(shape(width), T=128)))
+
+
+# %%
+WIDTHS, BUDGETS = (8, 16, 32, 64), (20e9, 40e9, 80e9)
+rows = [[str(steps_for(width, budget)) for budget in BUDGETS] for width in WIDTHS]
+viz.table(rows, [f"{b / 1e9:.0f} GFLOPs" for b in BUDGETS], rows=[f"width {w}" for w in WIDTHS])
+
+# %% [markdown]
+# The table holds steps, of eight stories each. The longest run draws 7,536 times from 20,000
+# stories: too seldom the same one to learn it by heart.
+
+# %% [markdown]
+# What do we measure? The surprise at each held-out token, and how far its mean is above the floor.
+
+
+# %%
+@torch.no_grad()
+def surprises(model):  # (256, 128); where no target is, 0
+    return F.cross_entropy(model(x).transpose(1, 2), y, reduction="none")
+
+
+def above(nats):
+    return nats.sum().item() / targets - floor
+
+
+# %%
+results = {}  # what was run once is kept
+
+
+def run(width, budget, seed=0, max_lr=0.05):
+    key = width, budget, seed, max_lr
+    if key not in results:
+        torch.manual_seed(seed)
+        model, steps = GPT(shape(width)), steps_for(width, budget)
+        how = dict(optimizer="muon", max_lr=max_lr, min_lr=0.0, warmup_steps=steps // 10)
+        how |= dict(max_steps=steps, batch_size=8, precision="fp32", device="cpu", seed=seed)
+        train(model, data, **how, eval_interval=steps, eval_batches=1, progress=False)
+        results[key] = surprises(model)
+    return results[key]
+
+
+# %% [markdown]
+# Is one learning rate fair to all? Each width at half of 0.05, at 0.05 and at twice as much, at the
+# middle budget. **Predict:** which width cares most?
+
+# %% tags=["nbval-ignore-output"]
+rates = 0.025, 0.05, 0.1
+tries = [(width, BUDGETS[1], 0, rate) for width in WIDTHS for rate in rates]
+found = [above(run(*each)) for each in tqdm(tries, leave=False)]
+tried = np.array(found).reshape(len(WIDTHS), len(rates))
+assert (tried[:, 1] < 1.3 * tried.min(axis=1)).all()
+viz.table(tried.tolist(), [f"rate {r:g}" for r in rates], rows=[f"width {w}" for w in WIDTHS])
+
+# %% [markdown]
+# At every width 0.05 is the best or near it. Muon's steps are scaled so that a number in a large
+# matrix moves about as far as one in a small matrix. So one rate serves all.
+
+# %% [markdown]
+# Now all twelve runs, each from two seeds, in one or two minutes.
+
+# %% tags=["nbval-ignore-output"]
+grid = [(width, budget, seed) for seed in (0, 1) for budget in BUDGETS for width in WIDTHS]
+left = {each: above(run(*each)) for each in tqdm(grid, leave=False)}
+assert all(0 < value < math.log(1024) for value in left.values())
+means = {b: [(left[w, b, 0] + left[w, b, 1]) / 2 for w in WIDTHS] for b in BUDGETS}
+print(f"above the floor: from {max(left.values()):.2f} to {min(left.values()):.2f}")
+
+# %% [markdown]
+# **Predict:** for equal compute, is the smallest model the best, the largest, or one between? And
+# with more compute, does the best become larger?
+
+# %% tags=["nbval-ignore-output"]
+for budget, style in zip(BUDGETS, ["o-", "s--", "^:"]):
+    line = plt.plot(WIDTHS, means[budget], style, label=f"{budget / 1e9:.0f} GFLOPs")
+    seeds = [[left[width, budget, seed] for width in WIDTHS] for seed in (0, 1)]
+    plt.vlines(WIDTHS, *seeds, color=line[0].get_color())
+plt.gca().set(xscale="log", yscale="log", xlabel="width", ylabel="loss above the floor (nats)")
+plt.minorticks_off()
+plt.xticks(WIDTHS, map(str, WIDTHS))
+plt.yticks([0.3, 0.5, 1, 2], ["0.3", "0.5", "1", "2"])
+plt.legend()
+plt.show()
+
+# %% tags=["nbval-ignore-output"]
+from minigpt.training.scaling_law import best_size, fit_power_law, leave_one_out, resample_law
+
+best = [best_size(WIDTHS, means[budget]) for budget in BUDGETS]
+assert 8 < best[0] < best[-1] < 64
+print("best width, by a parabola:", *(f"{width:.0f}" for width in best))
+
+# %% [markdown]
+# One between. On the left they are too small, on the right they have read too little. Such a curve
+# is an **IsoFLOP profile**, and its lowest point the **compute-optimal** size (Hoffmann et al.
+# 2022, section 3.2). It grows with the budget.
+
+# %% [markdown]
+# By how much, was a dispute. Kaplan et al. (2020) put most of a larger budget into a larger model.
+# Hoffmann et al. (2022, table 2) found that model and data should grow alike. Three budgets on a
+# laptop decide nothing there.
+
+# %% [markdown]
+# ## A prediction
+#
+# Take the best width of each budget, both seeds: six points. With the floor known, the law is a
+# straight line through $\ln(L - L_\infty)$ against $\ln C$: two numbers, by least squares.
+
+# %% [markdown]
+# **Predict:** with 160 GFLOPs, will as much be left as with 80, about two thirds of it, or half?
+
+# %% tags=["nbval-ignore-output"]
+winners = [(WIDTHS[int(np.argmin(means[budget]))], budget) for budget in BUDGETS]
+points = [(width, budget, seed) for width, budget in winners for seed in (0, 1)]
+compute = [budget for _, budget, _ in points]
+law = resample_law(compute, [floor + left[each] for each in points], floor)
+low, high = law.interval(160e9)
+print(f"exponent b = {law.law.exponent:.2f}")
+print(f"predicted: {law(160e9) - floor:.3f} ({low - floor:.3f} to {high - floor:.3f})")
+
+# %% [markdown]
+# The interval should hold a new run in 95 of 100 cases, *if* a power law is the truth: a thousand
+# times, runs were drawn anew around the line, and fitted again.
+
+# %% [markdown]
+# The prediction stands. Now the run, at two widths and from two seeds.
+
+# %% tags=["nbval-ignore-output"]
+new = [(width, 160e9, seed) for width in (16, 32) for seed in (0, 1)]
+left |= {each: above(run(*each)) for each in tqdm(new, leave=False)}
+assert all(left[each] > law(160e9) - floor for each in new)
+rows = []
+for width, budget, seed in new:
+    value = left[width, budget, seed]
+    where = "inside" if low <= floor + value <= high else "outside"
+    rows.append([f"width {width}, seed {seed}", f"{value:.3f}", where])
+viz.table(rows, ["run", "above the floor", "the interval"])
+
+
+# %% tags=["nbval-ignore-output"]
+def show(law, losses):  # losses above the floor, of points and new
+    names = [f"width {width}" for width, _, _ in points + new]
+    amounts = compute + [160e9] * len(new)
+    how = dict(floor=floor, above_floor=True, fitted=(BUDGETS[0], BUDGETS[-1]), names=names)
+    losses = [floor + loss for loss in losses]
+    viz.figures.plot_power_law(
+        amounts, losses, law, band=law.interval, xlabel="compute (FLOPs)", **how
+    )
+    plt.show()
+
+
+show(law, [left[each] for each in points + new])
+
+# %% [markdown]
+# All four (hollow) lie above the line: the prediction was too good. Yet six points lay on a line as
+# straight as one could wish. What did it not know?
+
+# %% [markdown]
+# ## Two kinds of words
+#
+# Lesson 06 told dice from recall. What a story says for the first time, nobody can know; the best
+# is to know the choices.
+
+# %% [markdown]
+# What it says *again*, pronouns too, is certain for whoever looks back: no part of the floor is
+# there. So the loss above the floor falls into two.
+
+
+# %%
+from minigpt.interpret.recall import repeated_words
+from minigpt.stories import retell
+
+
+def said_again(story, ids):  # of each token: does it belong to a word that was fixed before?
+    *_, (telling, _) = retell(story)
+    spans = [(at, at + len(telling.chosen[slot])) for slot, at in repeated_words(story)]
+    spans += [match.span() for match in re.finditer(r"\b(he|she|him|her|his)\b", story)]
+    ends = np.cumsum([len(data.tokenizer.decode([i])) for i in ids])
+    return torch.tensor([any(start < end <= stop for start, stop in spans) for end in ends])
+
+
+# %%
+mask = torch.zeros_like(y, dtype=torch.bool)
+for row, story in enumerate(held_out):
+    ids = y[row][y[row] >= 0][:-1].tolist()
+    mask[row, : len(ids)] = said_again(story, ids)
+print(f"{mask.sum() / targets:.0%} of the tokens; in the first story:")
+print(data.tokenizer.decode(y[0][mask[0]].tolist()))
+
+# %% [markdown]
+# A model that never looks back pays for them; lesson 06 reckoned 0.27 nats per token. **Predict**
+# for both kinds of words: with eight times the compute, does their part of the loss fall, or rest?
+
+# %% tags=["nbval-ignore-output"]
+again = {each: run(*each)[mask].sum().item() / targets for each in points + new}
+rows = []
+for width, budget in [*winners, (16, 160e9), (32, 160e9)]:
+    twice = [(width, budget, seed) for seed in (0, 1)]
+    parts = [[left[each] - again[each], again[each]] for each in twice]
+    rows.append([f"{budget / 1e9:.0f}", str(width), *(f"{p:.3f}" for p in np.mean(parts, axis=0))])
+assert min(again.values()) > 0.2
+viz.table(rows, ["GFLOPs", "width", "said first", "said again"])
+
+# %% [markdown]
+# What is said first falls and falls. What is said again comes to rest, near the forgetful 0.27:
+# these models hardly look back. One part that falls and one that rests make no power law, however
+# straight six points lie.
+
+# %% [markdown]
+# So take only what is said first. Its floor is known just as well. Again the law is fitted to the
+# three small budgets. **Predict:** do the new runs fall into this interval?
+
+# %% tags=["nbval-ignore-output"]
+first = {each: left[each] - again[each] for each in points + new}
+first_law = resample_law(compute, [floor + first[each] for each in points], floor)
+low, high = first_law.interval(160e9)
+print(f"exponent b = {first_law.law.exponent:.2f}")
+print(f"predicted: {first_law(160e9) - floor:.4f} ({low - floor:.4f} to {high - floor:.4f})")
+print("measured:", *(f"{first[each]:.4f}" for each in new))
+show(first_law, [first[each] for each in points + new])
+
+# %% [markdown]
+# Here the points are scattered about the line, and so the interval is wide: one doubling beyond the
+# last point it leaves a factor of several. Six runs do not know more. To fall inside *that* is no
+# great praise for a law.
+
+# %% [markdown]
+# ## The floor that nobody tells
+#
+# With real text you would have the losses alone. Then $L_\infty$ is a third number to fit, as
+# Hoffmann et al. do (2022, section 3.3).
+
+# %% [markdown]
+# Take the loss of all words, and all ten runs. **Predict:** is the fitted floor too low, about
+# right, or too high?
+
+# %% tags=["nbval-ignore-output"]
+amounts = compute + [160e9] * len(new)
+losses = [floor + left[each] for each in points + new]
+free = resample_law(amounts, losses)
+ends = np.quantile(free.others[:, 0], [0.025, 0.975])
+off = max(abs(free(c) / loss - 1) for c, loss in zip(amounts, losses))
+assert free.law.floor > floor + 0.1
+print(f"floor fitted {free.law.floor:.2f} ({ends[0]:.2f} to {ends[1]:.2f}), true {floor:.2f}")
+print(f"no run lies further from the fit than {off:.1%}")
+
+# %% [markdown]
+# A good fit, and it calls irreducible what is not. The storyteller that ships with the course had
+# the same stories and the same optimizer. It is larger, and was trained much longer. **Predict:**
+# is it below that floor?
+
+# %% tags=["nbval-ignore-output"]
+teller, _ = from_pretrained("storyteller")
+spent = 1000 * 32 * 128 * training_flops(teller.config, T=128)  # scripts/make_storyteller.py
+nats = surprises(teller)
+recall, loss = nats[mask].sum().item() / targets, floor + above(nats)
+assert loss < free.law.floor - 0.05
+rows = [[f"{above(nats) - recall:.4f}", f"{recall:.4f}", f"{loss:.3f}"]]
+rows[0] += [f"{law(spent):.3f}", f"{free(spent):.3f}"]
+print(f"{spent / 1e9:,.0f} GFLOPs")
+viz.table(rows, ["said first", "said again", "loss", "floor known", "floor fitted"])
+
+# %% [markdown]
+# It is far below, because it recalls. Somewhere in between lies the fall that you watched in lesson
+# 06. The small runs hold no trace of it. A line says what becomes of what is being learned now; of
+# a new ability it says nothing.
+
+# %% [markdown]
+# The last two columns are what the two lines say of so much compute. The one with the true floor
+# comes near, though it failed at 160 GFLOPs: so far out, little but the floor is left of it.
+
+# %% [markdown]
+# ## GPT-2's own four points
+#
+# The paper has four sizes, and reports their perplexity per word on two texts, WikiText-103 and
+# WikiText-2 (Radford et al. 2019, table 3). As losses they are $\ln$ of it.
+
+# %% [markdown]
+# Four points, three numbers to fit. **Predict:** leave one point out, and fit again. Does the floor
+# move by hundredths, tenths, or whole nats?
+
+# %%
+SIZES = 124_439_808, 354_823_168, 774_030_080, 1_557_611_200
+from minigpt.evaluation.paper import TABLE
+
+texts = {}
+for text in ("wikitext-103", "wikitext-2"):
+    texts[text] = [math.log(p) for p in TABLE[text]["perplexity per word"]]
+fits = {text: [fit_power_law(SIZES, n), *leave_one_out(SIZES, n)] for text, n in texts.items()}
+
+# %%
+names, rows = ["all four", *(f"without {size}" for size in ("124M", "355M", "774M", "1.6B"))], []
+for text, laws in fits.items():
+    for name, fit in zip(names, laws):
+        perplexities = math.exp(fit.floor), math.exp(fit(10 * SIZES[-1]))
+        rows.append([text, name, fit.floor, f"{fit.exponent:.3f}", *perplexities])
+viz.table(rows, ["text", "fitted to", "floor", "b", "as perplexity", "at 15.6 billion"])
+
+# %% [markdown]
+# On WikiText-103 the floor is 0, or 2.6, as you leave out this point or that. A floor of 0 would be
+# a model that is always certain of the next word, and right. **Predict:** where do the curves part?
+
+# %%
+_, sides = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+reach = np.geomspace(SIZES[0], 100 * SIZES[-1])
+for ax, (text, nats) in zip(sides, texts.items()):
+    for fit in fits[text][1:]:
+        ax.plot(reach, [fit(size) for size in reach], color="#999999", linewidth=1)
+    viz.figures.plot_power_law(
+        SIZES, nats, fits[text][0], until=reach[-1], xlabel="parameters", ax=ax
+    )
+    ax.set_title(text)
+plt.show()
+
+# %% [markdown]
+# Grey are the fits to three of the points. Among the four sizes all agree; beyond, they part.
+
+# %% [markdown]
+# WikiText-2 looks tamer, with floors near 2.7. But both names mean the same test text (lesson 10),
+# measured in two ways. One text, and two "irreducible" losses.
+
+# %% [markdown]
+# The published laws were fitted to many more runs. Kaplan et al. find $b = 0.076$ for parameters,
+# embeddings left out, without a floor (2020, equation 1.1). Hoffmann et al. fit a floor of 1.69
+# nats per token of their own text (2022, appendix D.3).
+
+# %% [markdown]
+# Besiroglu et al. (2024) read those runs off the figures and fitted again. They found other
+# numbers, and the published intervals far too narrow.
+
+# %% [markdown]
+# How far may such a line be trusted, then?
+#
+# - Among its points, well. Beyond, with an interval, and as long as nothing new is learned.
+# - A straight line is no proof. Six points of a sum that is no power law made one.
+# - A fitted floor belongs to the fit, not to the language.
+
+# %% [markdown]
+# **Your turn.** Three seeds instead of two: how much narrower is the interval? Fit to 40 and 80
+# GFLOPs alone. Give the runs three layers: does what is left at 80 GFLOPs change?
+
+# %% [markdown]
+# ## Usual mistakes
+#
+# **The first call timed.** AdamW makes its averages in its first step; a compiled function is
+# compiled in its first call. **Predict:** how much longer do these take than later ones?
+
+# %% tags=["nbval-ignore-output"]
+fresh = GPT(GPTConfig(1024, 128, n_layer=1, n_head=4, n_embd=128))
+there_and_back(fresh)
+update = torch.optim.AdamW(fresh.parameters(), fused=True).step
+rows = [[1000 * fastest(update, times=1), 1000 * fastest(update)]]
+if compiles:
+    rows.append([1000 * once, 1000 * later])
+table = [[*row, (row[0] + 99 * row[1]) / 100] for row in rows]
+names = ["update", "compiled"][: len(rows)]
+viz.table(table, ["first (ms)", "later", "mean of 100"], rows=names)
+
+# %% [markdown]
+# **No waiting for the device.** A GPU is given work and computes while Python goes on. Who stops
+# the clock then has timed the giving. A second thread shows the same. **Predict:** what does the
+# first clock say?
+
+# %% tags=["nbval-ignore-output"]
+from concurrent.futures import ThreadPoolExecutor
+
+with ThreadPoolExecutor(1) as device:  # it takes work and returns at once, as a GPU does
+    start = time.perf_counter()
+    job = device.submit(lambda: [square @ square for _ in range(20)])
+    given = time.perf_counter() - start
+    job.result()  # on a GPU: torch.cuda.synchronize()
+    done = time.perf_counter() - start
+assert given < done
+print(f"without waiting {1000 * given:.2f} ms, with {1000 * done:.0f} ms")
+
+# %% [markdown]
+# **Two machines compared.** "Mine takes 60 ms, theirs 90: my change is a third faster." Or the
+# machine is. Even one machine differs from itself: here the very same work, timed twice.
+
+# %% tags=["nbval-ignore-output"]
+same = {name: partial(there_and_back, fresh) for name in ("the work", "the same work")}
+compare("nothing", same, rounds=9)
+
+# %% [markdown]
+# A gain inside that spread is none.
+#
+# **Weights in bf16.** Autocast leaves the weights in fp32, and for a reason. **Predict:** add
+# 0.001 to 1 a thousand times, in bf16. What is it?
+
+# %%
+weight = torch.ones(2, dtype=torch.bfloat16)
+master = torch.ones(2)
+for _ in range(1000):
+    weight += 0.001
+    master += 0.001
+assert weight[0] == 1 and abs(master[0] - 2) < 0.01
+print(f"bf16 {weight[0]:.3f}, fp32 {master[0]:.3f}")
+
+# %% [markdown]
+# Between 1 and 2 there are only 128 numbers in bf16. Each step is less than half of one, and is
+# rounded away. Does that matter in training? Two storytellers learn the eight windows by heart.
+#
+# **Predict:** which of them is ahead after fifteen steps?
+
+# %% tags=["nbval-ignore-output"]
+curves = {}
+for name in ("fp32", "bf16"):
+    pupil = copy.deepcopy(teller).to(torch.bfloat16 if name == "bf16" else torch.float32)
+    rule = torch.optim.AdamW(pupil.parameters(), lr=1e-4, weight_decay=0.0)
+    curves[name] = []
+    for _ in range(15):
+        curves[name].append(train_in("fp32", pupil))
+        rule.step()
+    plt.plot(curves[name], "-" if name == "fp32" else "--", label=f"weights in {name}")
+assert curves["fp32"][-1] < curves["bf16"][-1]
+plt.gca().set(xlabel="step", ylabel="loss (nats)")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# The one in bf16 still learns, from the updates that are large enough. It is slower.
+
+# %% [markdown]
+# ## As the package has it
+#
+# What you built above is what `minigpt.speed` does. A last look: the same counts, the same sorting,
+# the same gradients.
+
+# %%
+from minigpt.speed import Limits, forward_bytes, forward_flops
+
+for T, S in [(1, 0), (7, 5), (128, 896)]:
+    assert flops_and_bytes(gpt2, T, S) == (forward_flops(gpt2, T, S), forward_bytes(gpt2, T, S))
+limits = Limits(peak, bandwidth)
+for intensity in (0.5, limits.ridge, 100):
+    assert limits.rate(intensity) == min(peak, intensity * bandwidth)
+for whole in (small_profile, wide_profile):
+    assert math.isclose(sum(inner.seconds for inner in whole.parts), whole.seconds)
+print("The counts, the roof and the parts of a step: equal.")
+
+# %% [markdown]
+# ## Summary
+#
+# - Measure first. A step's time is a tree, and its parts add up.
+# - Memory is fullest between forward and backward.
+# - Decoding waits for memory, prefill for arithmetic; the ridge divides them.
+# - Each switch helps one of the two, or trades memory for time. None helps everywhere.
+# - Processes share gradients, weighed by their targets, once per update; sharded, also the memory.
+# - FLOPs, a measured speed and a price give the cost of a run before it begins.
+# - A scaling law holds among its points. It knows of no jump, and a fitted floor is only a fit.
+
+# %% [markdown]
+# ## Your turn
+#
+# The exercises are in `exercises/11_scaling.ipynb`.
+#
+# Without them: profile a step of your own model from lesson 06. Which part would you make faster
+# first, and how much of the step could you gain at the most?
