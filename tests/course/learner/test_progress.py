@@ -134,11 +134,11 @@ def test_the_command_shows_it():
 def test_the_widget_reads_again_and_has_a_table_for_where_no_widget_lives():
     widget = ProgressWidget()
     body, again = widget.children
-    assert "0 of 90" in body.outputs[0]["data"]["text/html"]
+    assert "0 of 103" in body.outputs[0]["data"]["text/html"]
     record("passed", "count_pairs")
     again.click()
     html = body.outputs[0]["data"]["text/html"]
-    assert "1 of 90" in html
+    assert "1 of 103" in html
     bundle = widget._repr_mimebundle_()
     assert bundle["text/html"] == html
     assert bundle["text/plain"] == my_progress().summary()
