@@ -131,8 +131,11 @@ class World:
         silent = sorted(set(range(self.size)) - {self.rank} - answered)
         if not silent:
             return f"the {self.size} processes lost their connection, though all of them live"
-        who = f"process {silent[0]}" if len(silent) == 1 else f"processes {silent}"
-        return f"{who} of {self.size} (counted from 0) is gone or cannot be reached"
+        counted = f"of {self.size} (counted from 0)"
+        if len(silent) > 1:  # one that waits for another that waits does not answer either
+            some = ", ".join(map(str, silent))
+            return f"processes {some} {counted} do not answer; at least one of them is gone"
+        return f"process {silent[0]} {counted} is gone or cannot be reached"
 
     def said_by_first(self, error: Exception) -> bool:
         """Say whether the first process ends with the same words, so that they need saying once."""

@@ -1,6 +1,7 @@
 """Processes find each other, stop together, and say in words who is gone; nothing is lost."""
 
 import os
+import re
 import random
 import signal
 import socket
@@ -223,7 +224,8 @@ def test_who_is_missing_is_found_among_many(tmp_path):
     errors = [children[rank].last() for rank in (0, 2)]
     for error in errors:
         assert isinstance(error, ConnectionError)
-        assert "process 1 of 3 (counted from 0) is gone" in str(error)
+        named = re.match(r"process(es)? ([\d, ]+) of 3 \(counted from 0\)", str(error))
+        assert "1" in named[2], error  # with another perhaps, if that waited for the first
 
 
 def test_only_a_lost_connection_is_called_one(monkeypatch):
