@@ -16,7 +16,7 @@ from minigpt.training.parallel import ShardedMuon
 from minigpt.training.processes import ALONE, World
 from tests.processes import loaded_by
 from tests.training.runs import QUICK, fresh_model, toy_data
-from tests.training.teams import CALM, a_run, exact_muon, held_out, ragged_data, together
+from tests.training.worlds import CALM, a_run, exact_muon, held_out, ragged_data, together
 
 pytestmark = pytest.mark.thorough
 

@@ -1,8 +1,8 @@
 """Processes find each other, stop together, and say in words who is gone; nothing is lost."""
 
 import os
-import re
 import random
+import re
 import signal
 import socket
 import sys
@@ -17,8 +17,8 @@ from minigpt.training.checkpoints import read_history
 from minigpt.training.meeting import place_in_environment
 from minigpt.training.processes import ALONE, World, in_words, joined
 from tests.training.runs import QUICK, fresh_model, toy_data
-from tests.training.teams import METHOD, a_run, free_port, start, together
 from tests.training.test_parallel import alone, assert_same_run
+from tests.training.worlds import METHOD, a_run, free_port, start, together
 
 pytestmark = pytest.mark.thorough
 
