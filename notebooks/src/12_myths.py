@@ -648,7 +648,7 @@ claims.add(
         8: "The four sizes have 117, 345, 762 and 1,542 million parameters",
         9: "WebText, its training text, has eight billion words",
         10: "Bigger is better, from the smallest to the largest",
-        11: "Before its first step, GPT-2's loss is within .3 of ln V",
+        11: "Before its first step, the smallest GPT-2's loss is near ln V",
     }
 )
 
@@ -799,7 +799,7 @@ claims.verdict(
 # ### Claim 11: ln V
 #
 # Who knows nothing gives each of V tokens the same chance, and pays $-\ln(1/V) = \ln V$. An
-# untrained model knows nothing.
+# untrained model knows nothing. *Near* shall mean: .3 nats.
 
 # %% [markdown]
 # **Predict:** does it pay ln V whatever its weights start from? Five seeds for each spread of the
@@ -981,16 +981,12 @@ if find_spec("transformers"):
     except Exception as error:  # which one, depends on the version
         takes = False
         print(f"{type(error).__name__}: {error}"[:90])
-
-# %% [markdown]
-# Both refuse.
-
-# %% tags=["nbval-ignore-output"]
 claims.verdict(14, {"ours does": answer is not None, "transformers' does": takes}, by="trying it")
 
 # %% [markdown]
-# These models know ids only. What takes a text has a tokenizer around its model: `minigpt generate`
-# in a terminal, or the `LLM` class of the vLLM library. It encodes before and decodes after:
+# Both refuse: they know ids only. What takes a text has a tokenizer around its model: `minigpt
+# generate` in a terminal, or the `LLM` class of the vLLM library. It encodes before and decodes
+# after:
 
 # %%
 start = torch.tensor([[mark, *tokenizer.encode("Once upon a time")]])
@@ -1134,8 +1130,6 @@ greedy = [
 ]
 alike = sum(a == b for a, b in zip(*greedy))
 print(f"{alike} of 12 texts are the same")
-
-# %%
 claims.verdict(
     17,
     {
@@ -1194,8 +1188,6 @@ if find_spec("transformers"):
         how = dict(do_sample=False, pad_token_id=0, max_new_tokens=30)
         found[name] = len({tuple(model.generate(x, **how)[0].tolist()) for _ in range(20)})
 print("greedy texts in 20 runs, transformers:", found or "not installed")
-
-# %% tags=["nbval-ignore-output"]
 parts = {"ours, in training mode": len(written) > 1}
 parts |= {f"transformers', {name}": n > 1 for name, n in found.items()}
 claims.verdict(19, parts, by="two libraries, greedy, 20 runs")
@@ -1285,6 +1277,12 @@ asked_one = (teller, tokenizer) if real is None else (real, real_words or gpt2_w
 said = goes_on(*asked_one, "今天天气很好，明天", 30)
 han = sum("一" <= c <= "鿿" for c in said) / max(1, len(said))
 print(f"{who}: 今天天气很好，明天 ... {said!r}, Chinese: {han:.0%}")
+claims.verdict(
+    21, {"it goes on in Chinese": None if real is None else han > 0.5}, by=f"asking it ({who})"
+)
+
+# %% [markdown]
+# And what does Chinese cost?
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -1295,16 +1293,9 @@ for text, _ in (SAMPLES["English"], SAMPLES["Chinese"]):
 viz.table(rows, ["tokens a character", "nats a character"], rows=["English", "Chinese"])
 
 # %% [markdown]
-# Chinese costs several times the tokens, so the context holds a fraction of the text.
-
-# %% tags=["nbval-ignore-output"]
-claims.verdict(
-    21, {"it goes on in Chinese": None if real is None else han > 0.5}, by=f"asking it ({who})"
-)
-
-# %% [markdown]
-# Pages that were not English had been filtered out of WebText (the paper, section 3.7). And an
-# answer that sounds like a forecast is one example: how often it comes true, nobody asked.
+# Chinese costs several times the tokens, so the context holds a fraction of the text. Pages that
+# were not English had been filtered out of WebText (the paper, section 3.7). And an answer that
+# sounds like a forecast is one example: how often it comes true, nobody asked.
 
 # %% [markdown]
 # ### Claim 22: zero-shot
@@ -1377,6 +1368,11 @@ heads = [(layer, head) for layer in range(4) for head in range(4)]
 names = [f"{layer}.{head}" for layer, head in heads]
 
 
+# %% [markdown]
+# What suffers most without a head?
+
+
+# %%
 def worst_kind(read, head):  # (share right, kind) of what suffers most without it
     with ablated(teller, [head]):
         right = recalled(teller, read)
@@ -1387,7 +1383,7 @@ worst, whole = {}, {}
 for seed, sign in ((100, "o"), (200, "x")):
     read = [recalls(told, tokenizer) for told in islice(Stories(seed=seed), 60)]
     worst[seed] = [worst_kind(read, head) for head in heads]
-    right = recalled(teller, read)
+    right = recalled(teller, read)  # no head taken out
     whole[seed] = min(right[kind].nanmean().item() for kind in kinds_asked)
     plt.plot(names, [100 * share for share, _ in worst[seed]], sign, label=f"60 stories, {seed}")
 plt.axhline(50, color="gray", ls="--")
@@ -1648,20 +1644,19 @@ print(f"always false: {given.count('false')} of {len(given)} right; you: {mine_r
 # %% [markdown]
 # ### A paragraph, sentence by sentence
 #
-# Here is one in the style of such articles, written for this lesson. **Predict:** which of its five
+# Here is one in the style of such articles, written for this lesson. **Predict:** which of its four
 # sentences are true?
 #
 # > *GPT-2's table of tokens alone holds over 38 million numbers. Its twelve heads of 64 channels
-# > together make the width of 768. A model with twice the layers has twice the parameters.
-# > LayerNorm's epsilon is so small that it does not matter where it stands. And the model reads
-# > texts of any length.*
+# > together make the width of 768. A model with twice the layers has twice the parameters. And the
+# > model reads texts of any length.*
 
 # %%
 paragraph = Claims()
 says = ["over 38 million numbers in the token table", "12 heads of 64 channels make 768"]
-says += ["twice the layers, twice the parameters", "epsilon may stand anywhere", "any length"]
+says += ["twice the layers, twice the parameters", "any length"]
 display(paragraph.add(dict(enumerate(says, start=1))))
-paragraph.guess({1: "?", 2: "?", 3: "?", 4: "?", 5: "?"})
+paragraph.guess({1: "?", 2: "?", 3: "?", 4: "?"})
 
 # %% [markdown]
 # Three are sums.
@@ -1679,35 +1674,7 @@ for number, holds in sums.items():
 print(f"twice the layers: {twice / counts[0]:.2f} times the parameters")
 
 # %% [markdown]
-# The fourth needs an experiment: epsilon inside the root, or added to the standard deviation, as
-# beginners do. *Matter* shall mean: .1 % of the output or more. **Predict:** does it, for a trained
-# model's stream? For an untrained one, whose numbers are small?
-
-
-# %%
-def eps_outside(x):
-    return (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True, correction=0) + 1e-5)
-
-
-def moved_by(model):  # share of the output's length that changes, first LayerNorm
-    with torch.no_grad():
-        x = model.transformer.wte(ids) + model.transformer.wpe(torch.arange(ids.size(1)))
-        right = F.layer_norm(x, x.shape[-1:])
-        return ((eps_outside(x) - right).norm() / right.norm()).item()
-
-
-moves = {"trained": moved_by(teller)}
-for seed in range(3):
-    torch.manual_seed(seed)
-    moves[f"untrained, seed {seed}"] = moved_by(GPT(teller.config))
-viz.table([[f"{100 * v:.3f} %" for v in moves.values()]], list(moves), rows=["changes by"])
-
-# %% [markdown]
-# Twenty times as much before training as after. With another line the verdict may be another: say
-# which you draw, and draw it first.
-
-# %% [markdown]
-# And the fifth: try.
+# And the fourth: try.
 
 # %%
 one_more, reads = torch.zeros(1, teller.config.block_size + 1, dtype=torch.long), True
@@ -1716,13 +1683,11 @@ try:
 except ValueError as error:
     reads = False
     print(error)
-paragraph.verdict(5, {"one token more than the context": reads}, by="trying it")
-small_enough = {f"{name}: below .1 %": v < 1e-3 for name, v in moves.items()}
-paragraph.verdict(4, small_enough, by="both places, measured")
+paragraph.verdict(4, {"one token more than the context": reads}, by="trying it")
 paragraph.scorecard()
 
 # %% [markdown]
-# Two true, two false, one half: and every sentence sounded alike.
+# Two true, two false: and every sentence sounded alike.
 
 # %% [markdown]
 # ### Yours
