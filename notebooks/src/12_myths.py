@@ -19,7 +19,8 @@
 # | half | some hold, some do not |
 # | false | none holds |
 # | undecidable here | there are none |
-#
+
+# %% [markdown]
 # So a verdict hangs on the cut. Would you cut otherwise? Run its cell with your parts.
 
 # %%
@@ -241,9 +242,11 @@ claims.verdict(
 # %% [markdown]
 # ### Claim 4: sines and cosines
 #
-# The first Transformer did it so (lesson 02), and its picture came along. *Fixed* is false of
-# GPT-2: OpenAI's program (`src/model.py`) makes `wpe` a variable that starts at random, with a
-# spread of .01, and learns. But may it have learned waves?
+# The first Transformer did it so (lesson 02), and its picture came along.
+
+# %% [markdown]
+# *Fixed* is false of GPT-2: OpenAI's program (`src/model.py`) makes `wpe` a variable that starts at
+# random, with a spread of .01, and learns. But may it have learned waves?
 
 # %% [markdown]
 # So take a channel's **Fourier transform**, which splits it into waves: which share of its power
@@ -277,9 +280,11 @@ plt.show()
 
 # %% [markdown]
 # The storyteller's lies between: learned is not random, and it is far from one wave a channel.
-# (Even true waves stay below 100 %: few fit into the table a whole number of times.) OpenAI's is
-# reported to be a *helix*. How near it comes, these cells show when the file is here; without it
-# they do not decide.
+# (Even true waves stay below 100 %: few fit into the table a whole number of times.)
+
+# %% [markdown]
+# OpenAI's is reported to be a *helix*. How near it comes, these cells show when the file is here;
+# without it they do not decide.
 
 # %% tags=["nbval-ignore-output"]
 waves, learned, _ = (in_one_wave(values).median().item() for values in tables.values())
@@ -1293,9 +1298,11 @@ for text, _ in (SAMPLES["English"], SAMPLES["Chinese"]):
 viz.table(rows, ["tokens a character", "nats a character"], rows=["English", "Chinese"])
 
 # %% [markdown]
-# Chinese costs several times the tokens, so the context holds a fraction of the text. Pages that
-# were not English had been filtered out of WebText (the paper, section 3.7). And an answer that
-# sounds like a forecast is one example: how often it comes true, nobody asked.
+# Chinese costs several times the tokens, so the context holds a fraction of the text.
+
+# %% [markdown]
+# Pages that were not English had been filtered out of WebText (the paper, section 3.7). And an
+# answer that sounds like a forecast is one example: how often it comes true, nobody asked.
 
 # %% [markdown]
 # ### Claim 22: zero-shot
@@ -1706,7 +1713,7 @@ mine.verdict(1, {"its first part": None}, by="nothing yet: a test or a source th
 #
 # | source | where | for claims |
 # | --- | --- | --- |
-# | Radford et al. 2019, *the paper* | sections 2.1, 2.3, 3; tables 2, 3, 4 | 6, 8-10, 12, 21, 22, 27 |
+# | Radford et al. 2019, *the paper* | 2.1, 2.3, 3; tables 2, 3, 4 | 6, 8-10, 12, 21, 22, 27 |
 # | `openai/gpt-2` | `README.md`, `src/model.py` | 1, 3, 4, 6, 8 |
 # | Kaplan et al. 2020 | arXiv 2001.08361, its account of WebText2 | 9 |
 # | Yedidia 2023 | LessWrong, *GPT-2's positional embedding matrix is a helix* | 4 |
