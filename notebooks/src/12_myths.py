@@ -5,13 +5,13 @@
 # running code or by going to the source, and say what cannot be decided. You have a score: are you
 # too believing, or too sceptical?
 #
-# **Takes** about 120 minutes, in two sittings: up to the numbers; the rest. **Needs** lessons 01 to
-# 10, each a little.
+# **Takes** about 140 minutes, in two sittings: up to the numbers (60), the rest (80). **Needs**
+# lessons 01 to 10, each a little.
 
 # %% [markdown]
-# Much is written about GPT-2, and much of it is copied. Here are 27 things that are commonly said,
-# in our words. Some are true. You guess first, then a test decides, or a source. (*The paper* is
-# Radford et al. 2019.)
+# Much is written about GPT-2, and much of it is copied. Here are 29 claims, most of them found in
+# popular introductions, in our words. Some are true. You guess first, then a test decides, or a
+# source. (*The paper* is Radford et al. 2019.)
 #
 # | verdict | of the parts that can be decided here |
 # | --- | --- |
@@ -19,6 +19,9 @@
 # | half | some hold, some do not |
 # | false | none holds |
 # | undecidable here | there are none |
+
+# %% [markdown]
+# So a verdict hangs on the cut. Would you cut otherwise? Run its cell with your parts.
 
 # %%
 import copy
@@ -99,11 +102,11 @@ claims.add(
     {
         1: "GPT-1 was a variational autoencoder; the Transformer came with GPT-2",
         2: "GPT-2 has an encoder that reads the prompt, and a decoder that answers",
-        3: "Attention compares every token with every other token",
+        3: "Each token attends to every other token",
         4: "Positions are marked by fixed sines and cosines",
         5: "A Transformer takes no notice of word order",
         6: "Its weights start by Xavier's rule",
-        7: "A few lines around nn.Transformer make a GPT-2",
+        7: "A few lines around PyTorch's Transformer make a GPT-2",
     }
 )
 
@@ -169,8 +172,9 @@ print(len(names), "tensors, of an encoder:", two_kinds or "none")
 print("in every block:", ", ".join(sorted(in_blocks)))
 
 # %% [markdown]
-# Names can lie, behaviour cannot. An encoder sees its whole input. Change the last token: does any
-# earlier output notice? (Through the storyteller, and with the mask taken off for comparison.)
+# Names can lie; so look at the behaviour, too. An encoder sees its whole input. Change the last
+# token: does any earlier output notice? (Through the storyteller, and with the mask taken off for
+# comparison.)
 
 
 # %%
@@ -197,7 +201,7 @@ claims.verdict(
         "tensors of an encoder or of cross-attention": bool(two_kinds),
         "the prompt is read in both directions": looks_ahead["GPT-2's mask"] > 1e-4,
     },
-    by="the names; a changed last token",
+    by="the names; a changed last token (the storyteller's)",
 )
 
 # %% [markdown]
@@ -228,17 +232,21 @@ claims.verdict(
         "with itself and all before it": bool((pattern[:, backwards] > 0).any(dim=0).all()),
         "with all after it": bool((pattern[:, ~backwards] > 0).any()),
     },
-    by="the patterns of layer 1",
+    by="the storyteller's patterns of layer 1",
 )
 
 # %% [markdown]
-# Half: true of an encoder, and of GPT-2 backwards only.
+# Half: true of an encoder, and of GPT-2 backwards only. (That is about the *weights*. OpenAI's
+# program multiplies all $T^2$ pairs first, and masks then: `multihead_attn` in `src/model.py`.)
 
 # %% [markdown]
 # ### Claim 4: sines and cosines
 #
-# The first Transformer did it so (lesson 02), and its picture came along. *Fixed* would mean that
-# no gradient comes to the table. *Sines and cosines* would mean that each channel is one wave.
+# The first Transformer did it so (lesson 02), and its picture came along.
+
+# %% [markdown]
+# *Fixed* is false of GPT-2: OpenAI's program (`src/model.py`) makes `wpe` a variable that starts at
+# random, with a spread of .01, and learns. But may it have learned waves?
 
 # %% [markdown]
 # So take a channel's **Fourier transform**, which splits it into waves: which share of its power
@@ -251,11 +259,6 @@ def in_one_wave(table):  # (positions, channels) -> (channels,)
     share = power / power.sum(dim=0)
     return (share[:-1] + share[1:]).max(dim=0).values
 
-
-probe = copy.deepcopy(teller).requires_grad_(True)
-F.cross_entropy(probe(ids)[0, :-1], ids[0, 1:]).backward()
-learns = probe.transformer.wpe.weight.grad.abs().max().item() > 0
-print("a parameter to which a gradient comes:", learns)
 
 # %% [markdown]
 # **Predict:** where does a learned table lie: with the waves, with random numbers, or between?
@@ -276,20 +279,23 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# The storyteller's lies between: learned is not random, and it is far from one wave a channel. How
-# near OpenAI's table comes, the same cells show when the file is here.
+# The storyteller's lies between: learned is not random, and it is far from one wave a channel.
+# (Even true waves stay below 100 %: few fit into the table a whole number of times.)
+
+# %% [markdown]
+# OpenAI's is reported to be a *helix*. How near it comes, these cells show when the file is here;
+# without it they do not decide.
 
 # %% tags=["nbval-ignore-output"]
 waves, learned, _ = (in_one_wave(values).median().item() for values in tables.values())
 claims.verdict(
     4,
-    {"fixed": not learns, "each channel is a wave": learned > 0.75 * waves},
-    by=f"its gradient; a Fourier transform ({who})",
+    {
+        "fixed": False,
+        "learned as waves": None if real is None else learned > 0.75 * waves,
+    },
+    by=f"source: openai/gpt-2, src/model.py; a Fourier transform ({who})",
 )
-
-# %% [markdown]
-# *Fixed* is false of OpenAI's as well: their program (`src/model.py`) makes `wpe` a variable that
-# starts at random, with a spread of .01.
 
 # %% [markdown]
 # ### Claim 5: no notice of order
@@ -334,7 +340,7 @@ unnoticed = {
     "unnoticed with the mask alone": moved[False, True, 4] < 1e-4,
     "unnoticed with both, as in GPT-2": moved[True, True, 4] < 1e-4,
 }
-claims.verdict(5, unnoticed, by="shuffled tokens")
+claims.verdict(5, unnoticed, by="shuffled tokens (the storyteller)")
 
 # %% [markdown]
 # Trained without any position table, causal models are competitive, and order can be read out of
@@ -356,7 +362,12 @@ xavier = [math.sqrt(2 / (a + b)) for a, b in shapes.values()]
 paper = [0.02 / math.sqrt(2 * L) if "proj" in name else 0.02 for name in shapes]
 x = torch.arange(4)
 for shift, values, label in zip((-0.2, 0.05, 0.3), (xavier, [0.02] * 4, paper), "XCP"):
-    plt.bar(x + shift, values, 0.24, label={"X": "Xavier", "C": "code", "P": "paper"}[label])
+    plt.bar(
+        x + shift,
+        values,
+        0.24,
+        label={"X": "Xavier", "C": "code", "P": "paper, as we read it"}[label],
+    )
 plt.xticks(x, list(shapes))
 plt.gca().set(ylabel="spread at the start")
 plt.legend()
@@ -364,30 +375,14 @@ plt.show()
 
 # %% [markdown]
 # Three rules, and two of them are OpenAI's own. The paper scales what writes to the stream by
-# $1/\sqrt{N}$, for $N$ residual layers (section 2.3). The published code writes .02 for every
+# $1/\sqrt{N}$, for $N$ residual layers (section 2.3; the bars take .02 and $N = 2L$, which it does
+# not say). The published code writes .02 for every
 # matrix (.01 for positions). So the sources *disagree*: which was used in training, neither
 # shows.
 
 # %% [markdown]
-# Can the weights tell? **Predict:** our storyteller started from the paper's rule. After training,
-# does its spread still show it? (OpenAI's column comes with the file.)
-
-
-# %% tags=["nbval-ignore-output"]
-def spreads(model, name):  # lowest and highest of all blocks
-    found = [block.get_submodule(name).weight.std().item() for block in model.transformer.h]
-    return f"{min(found):.4f} to {max(found):.4f}"
-
-
-start, trained = 0.02 / math.sqrt(2 * teller.config.n_layer), {"storyteller": teller}
-trained |= {} if real is None else {USE: real}
-begun = {"attn.c_attn": 0.02, "attn.c_proj": start, "mlp.c_proj": start}
-rows = [[f"{s:.4f}", *(spreads(m, n) for m in trained.values())] for n, s in begun.items()]
-viz.table(rows, ["storyteller's start", *trained], rows=list(begun))
-
-# %% [markdown]
-# It does not: training moved all three, and the smallest start is no longer the smallest spread. A
-# file of trained weights cannot decide this claim. The sources can, as far as they go.
+# A file of trained weights cannot decide this: training moves every spread. The sources can, as far
+# as they go.
 
 # %%
 claims.verdict(
@@ -501,8 +496,8 @@ show_answers()
 # reads its neighbours in it. One test passed for a wrong reason; the next one told.
 
 # %% [markdown]
-# We mend one fault at a time. First the arguments by name and `batch_first`, then a mask.
-# **Predict:** does the mask hide the future?
+# We mend one fault at a time: the arguments by name and `batch_first`; then a mask. **Predict:**
+# does the mask hide the future?
 
 
 # %%
@@ -521,55 +516,21 @@ class Masked(Named):
         return self.out(self.body(x, x, tgt_mask=hide))
 
 
-for name, kind in (("named, batch first", Named), ("a mask for the decoder", Masked)):
+# %%
+mended = {"named, batch first": Named, "a mask for the decoder": Masked}
+for name, kind in mended.items():
     torch.manual_seed(0)
     answers[name] = questions(kind(**asked).eval())
 show_answers()
 
 # %% [markdown]
-# The mask is on, and the future is still seen: through the encoder, whose output the decoder reads
-# by cross-attention. GPT-2 has no encoder at all. One kind of block is enough, and confusingly it
-# is PyTorch's `TransformerEncoder`, with a mask.
-
-
-# %%
-class OneKind(Named):
-    def __init__(self, vocab, width, heads, hidden, layers):
-        super().__init__(vocab, width, heads, hidden, layers)
-        block = nn.TransformerEncoderLayer(width, heads, hidden, batch_first=True)
-        self.body = nn.TransformerEncoder(block, layers)
-
-    def forward(self, idx):
-        hide = nn.Transformer.generate_square_subsequent_mask(idx.size(1))
-        return self.out(self.body(self.embed(idx), mask=hide))
-
-
-class Placed(OneKind):
-    def __init__(self, vocab, width, heads, hidden, layers):
-        super().__init__(vocab, width, heads, hidden, layers)
-        self.place = nn.Parameter(torch.randn(1, 128, width))  # a row for each position
-
-    def embed(self, idx):
-        return self.tokens(idx) * math.sqrt(128) + self.place[:, : idx.size(1)]
-
+# It does not: the decoder reads the encoder's output, and that has seen all. GPT-2 has one kind of
+# block, and confusingly that is PyTorch's `TransformerEncoder`, with a mask. And one vector for
+# *all* positions says nothing of where.
 
 # %% [markdown]
-# The second mends the position: one vector for *all* says nothing of where.
-
-# %%
-for name, kind in (("one kind of block", OneKind), ("a row for each position", Placed)):
-    torch.manual_seed(0)
-    answers[name] = questions(kind(**asked).eval())
-assert answers["a row for each position"] == answers["GPT-2"] != answers["one kind of block"]
-show_answers()
-
-# %% [markdown]
-# All four answers are GPT-2's. **Predict:** is it GPT-2 now? The questions ask what is *seen*. What
-# is *computed* only a comparison shows: same weights, same ids, place by place.
-
-# %% [markdown]
-# So we write it once more, with the checkpoint's names, for `verify`. What we doubt becomes an
-# argument.
+# So we write it once more: one kind of block, a mask, a row for each position, and the checkpoint's
+# names, for `verify`. What we doubt becomes an argument.
 
 
 # %%
@@ -620,9 +581,9 @@ def filled(**how):
 
 
 # %% [markdown]
-# Four faults are left in `Placed`: the scale, LayerNorm after the sum (and none at the end), ReLU,
-# and a head of its own. A fifth is a usual half-way mend: the exact GELU. **Predict:** which two
-# would the loss hardly show?
+# Four faults of the short one are left to try: the scale, LayerNorm after the sum (and none at the
+# end), ReLU, and a head of its own. A fifth is a usual half-way mend: the exact GELU. **Predict:**
+# which two would the loss hardly show?
 
 # %%
 other_head = filled()
@@ -652,32 +613,34 @@ assert equal and reports["all mended"].ok
 claims.verdict(
     7,
     {
-        "as printed": answers["as printed"] == answers["GPT-2"],
-        "mended: what it sees": answers["a row for each position"] == answers["GPT-2"],
-        "mended: what it computes": equal,
+        "nn.Transformer, as printed": answers["as printed"] == answers["GPT-2"],
+        "nn.Transformer, with a mask": answers["a mask for the decoder"] == answers["GPT-2"],
+        "its encoder's blocks, all mended": equal,
     },
     by="four questions, then verify",
 )
 
 # %% [markdown]
-# Half: it can be done, and those few lines had nine faults. Count yours: order of arguments, batch
-# axis, mask, encoder, one position for all, scale, LayerNorm, activation, head.
+# Half: with `nn.Transformer` it cannot be done, with one kind of its blocks it can. The few lines
+# had nine faults. Count yours: order of arguments, batch axis, mask, encoder, one position for all,
+# scale, LayerNorm, activation, head.
 
 # %% [markdown]
-# One trap more. PyTorch also has the tanh form as a module, `nn.GELU(approximate="tanh")`. Is that
-# the same? `verify` and a plain run need not agree:
+# One trap more. PyTorch also has the tanh form as a module, `nn.GELU(approximate="tanh")`.
+# **Predict:** is that the same? And with PyTorch's fast path for evaluation switched off?
 
 # %% tags=["nbval-ignore-output"]
 module = filled(activation=nn.GELU(approximate="tanh"))
-with torch.no_grad():
-    plain = (module(ids) - teller(ids)).abs().max().item()
-print("verify:", verify(module, teller).message)
-print(f"a plain run: logits differ by {plain:.0e}")
+fast = torch.backends.mha.get_fastpath_enabled()
+for on in (True, False):
+    torch.backends.mha.set_fastpath_enabled(on)
+    print("fast path", "on:" if on else "off:", verify(module, teller).message)
+torch.backends.mha.set_fastpath_enabled(fast)
 
 # %% [markdown]
-# In PyTorch 2.13 the second is larger. Its fast path for evaluation takes any `nn.GELU` for the
-# exact one, and it is not taken while hooks watch (`TransformerEncoderLayer.forward`, read there).
-# `verify` watches by hooks. A measurement can change what it measures: compare a plain run, too.
+# In PyTorch 2.13 the fast path takes any `nn.GELU` for the exact one, and it is left while hooks
+# watch. `verify` watches by hooks: each place is the same. So it also compares a plain run, which
+# nobody watches. A measurement can change what it measures.
 
 # %% [markdown]
 # ## Numbers
@@ -690,7 +653,7 @@ claims.add(
         8: "The four sizes have 117, 345, 762 and 1,542 million parameters",
         9: "WebText, its training text, has eight billion words",
         10: "Bigger is better, from the smallest to the largest",
-        11: "At the start of training the loss is ln V",
+        11: "Before its first step, the smallest GPT-2's loss is near ln V",
     }
 )
 
@@ -720,17 +683,25 @@ fits = {f"{n:,} million": round(c / 1e6) == n for n, c in zip(LABELS, counts)}
 claims.verdict(8, fits, by="counting; openai/gpt-2's README: the paper's counts are wrong")
 
 # %% [markdown]
-# A paper can be wrong about itself: OpenAI's README says that its counts came from an error. Where
-# does 117 come from? Count GPT-1: 40,478 tokens (transformers' `OpenAIGPTConfig`), context 512, no
-# final LayerNorm.
+# A paper can be wrong about itself: OpenAI's README says that its counts came from an error. Which
+# one? GPT-1 had 40,478 tokens (transformers' `OpenAIGPTConfig`), a context of 512, and no final
+# LayerNorm. **Predict:** with all three, how many labels fit? With the vocabulary alone?
 
 # %%
-gpt1 = empty_model(GPTConfig(vocab_size=40478, block_size=512))
-print(f"{gpt1.num_parameters() - 2 * 768:,}")
+vocabulary = [replace(size, vocab_size=40478) for size in SIZES.values()]
+all_three = [replace(size, block_size=512) for size in vocabulary]
+only = [empty_model(size).num_parameters() for size in vocabulary]
+each = [empty_model(size).num_parameters() - 2 * size.n_embd for size in all_three]
+rows = [[*LABELS, ""]]
+rows += [
+    [*(f"{n / 1e6:.2f}" for n in found), sum(round(n / 1e6) == a for n, a in zip(found, LABELS))]
+    for found in (only, each)
+]
+viz.table(rows, [*SIZES, "labels fit"], rows=["label", "GPT-1's vocabulary", "all three"])
 
 # %% [markdown]
-# That rounds to 117 million. It *fits*. Whether the label was taken over from there, nobody's code
-# can tell: a good story is no proof.
+# Both stories fit 117, so one number proves nothing. *Four* of four is another matter: the labels
+# look as if they were counted with the old vocabulary. No code of OpenAI's that we read says so.
 
 # %% [markdown]
 # ### Claim 9: WebText
@@ -747,12 +718,15 @@ from minigpt.data import python_docs
 
 texts = {"stories": "\n".join(islice(Stories(seed=1), 500)), "Python's manual": python_docs()}
 each = [len(text.encode()) / len(text.split()) for text in texts.values()]
+texts["WebText2 (reported)"] = None
+each.append(96e9 / 1.62e10)
 rows = [[f"{n:.1f}", f"{40 / n:.1f}"] for n in each]
 viz.table(rows, ["bytes a word", "billion words in 40 GB"], rows=list(texts))
 
 # %% [markdown]
-# Between five and eight billion. So the number may be near the truth. Section 2.1 does not give it,
-# and we cannot count.
+# The last row is WebText's successor: 96 GB and 16.2 billion words as `wc` counts them (Kaplan et
+# al. 2020, section 2.3). So near seven is likelier than eight. But the exact count nobody gave, and
+# we cannot count.
 
 # %%
 claims.verdict(
@@ -800,9 +774,10 @@ plt.gca().set(xlabel="parameters", ylabel="nats a word, WikiText-103")
 plt.legend()
 plt.show()
 print(f"the largest, perplexity: {line[3].exp():.1f} by the line, {nats[3].exp():.2f} in the paper")
+print(f"{line[3] - nats[3]:.3f} nats a word apart")
 
 # %% [markdown]
-# The line misses the fourth by one word in eighteen, and three points cannot say how sure a line
+# The line misses the fourth by some 3 % of its perplexity. Three points cannot say how sure a line
 # is.
 
 
@@ -822,47 +797,51 @@ claims.verdict(
 )
 
 # %% [markdown]
-# Half: one accuracy falls, from 93.45 to 93.30. The table has one figure for each size and no
-# intervals (lesson 10): that step may be luck, and so may a small step that helps.
+# Half, by a hair: one accuracy falls, from 93.45 to 93.30, and the table has no intervals (lesson
+# 10). That step may be luck, and so may a small step that helps.
 
 # %% [markdown]
 # ### Claim 11: ln V
 #
 # Who knows nothing gives each of V tokens the same chance, and pays $-\ln(1/V) = \ln V$. An
-# untrained model knows nothing.
+# untrained model knows nothing. *Near* shall mean: .3 nats.
 
 # %% [markdown]
 # **Predict:** does it pay ln V whatever its weights start from? Five seeds for each spread of the
-# token table; V is 1,024.
+# token table; V is 1,024. And one model of GPT-2's own size, with 50,257.
 
 
 # %%
-def first_loss(seed, tokens):
+def first_loss(seed, tokens, config=teller.config):
     torch.manual_seed(seed)
-    model = GPT(teller.config)
+    model = GPT(config)
     nn.init.normal_(model.transformer.wte.weight, std=tokens)  # the tied head, too
     return loss(model, ids)
 
 
 firsts = {std: [first_loss(seed, std) for seed in range(5)] for std in (0.02, 0.2, 1.0)}
 rows = [[f"{min(f):.2f}", f"{max(f):.2f}"] for f in firsts.values()]
-print(f"ln V = {math.log(1024):.2f}")
+large = first_loss(0, 0.02, SIZES["gpt2"])
+print(f"ln V = {math.log(1024):.2f}; of GPT-2's size {math.log(50257):.2f}, loss {large:.2f}")
 viz.table(rows, ["lowest", "highest"], rows=["0.02, as GPT-2", "0.2", "1, as nn.Embedding"])
 
 # %% [markdown]
 # Knowing nothing is not the same as being unsure: the last of them is sure, and wrong.
 
 # %%
-near = {std: max(abs(f - math.log(1024)) for f in found) < 0.2 for std, found in firsts.items()}
+furthest = max(abs(f - math.log(1024)) for f in firsts[0.02])
 claims.verdict(
     11,
-    {"with GPT-2's start (0.02)": near[0.02], "with PyTorch's usual start (1)": near[1.0]},
-    by="untrained models, 5 seeds",
+    {
+        "the storyteller's shape, 5 seeds": furthest < 0.3,
+        "GPT-2's shape": abs(large - math.log(50257)) < 0.3,
+    },
+    by="untrained models, started as GPT-2",
 )
 
 # %% [markdown]
-# So ln V is a *test of the start*, not a law. A first loss far above it says: look at the table
-# that the head is tied to (lesson 05).
+# True of GPT-2; of models in general ln V is a *test of the start*, not a law. A first loss far
+# above it says: look at the table that the head is tied to (lesson 05).
 
 # %% [markdown]
 # ## Text and tokens
@@ -872,9 +851,9 @@ claims.verdict(
 # %%
 claims.add(
     {
-        12: "Text may be prepared with any tool: NLTK, spaCy, or single letters",
+        12: "For it, text may be prepared with any tool: NLTK, spaCy, letters",
         13: "A token is a word",
-        14: 'generate("Once upon a time") goes on from that text',
+        14: 'model.generate("Once upon a time") goes on from that text',
     }
 )
 
@@ -903,12 +882,13 @@ def numbered(pieces):  # ids of our own: the place in a sorted list
     return torch.tensor([[mark, *(known.index(piece) for piece in pieces)]])
 
 
-apart_first = " ".join(re.findall(r"\w+|[^\w\s]", story))
+told = story[: story.index(".", 200) + 1]  # so that all of it fits, in words and signs
+apart_first = " ".join(re.findall(r"\w+|[^\w\s]", told))
 ways = {
-    "its own tokenizer": ids,
-    "set apart, then its own": torch.tensor([[mark, *tokenizer.encode(apart_first)]])[:, :128],
-    "words, numbered": numbered(story.split()),
-    "letters, numbered": numbered(list(story[:127])),
+    "its own tokenizer": torch.tensor([[mark, *tokenizer.encode(told)]]),
+    "set apart, then its own": torch.tensor([[mark, *tokenizer.encode(apart_first)]]),
+    "words, numbered": numbered(told.split()),
+    "letters, numbered": numbered(list(told[:127])),
 }
 paid = {name: loss(teller, x) for name, x in ways.items()}
 plt.barh(list(paid), list(paid.values()))
@@ -920,6 +900,8 @@ plt.show()
 # %% [markdown]
 # Ids mean nothing outside their own vocabulary: id 7 is the row of another token. Even the right
 # vocabulary suffers from a text that was cut before: the storyteller never read ` .` with a space.
+# (It has read one small grammar. GPT-2 gained 2.5 to 5 perplexity where the paper undid such cuts:
+# 3.1.)
 
 # %% [markdown]
 # (Nats a token do not compare between cuts, lesson 10. So for the last part we take nats for the
@@ -935,12 +917,12 @@ claims.verdict(
         "setting apart first costs nothing": whole_text["set apart, then its own"]
         < 1.1 * whole_text["its own tokenizer"],
     },
-    by="one story, cut in four ways",
+    by="one story, cut in four ways (the storyteller)",
 )
 
 # %% [markdown]
-# It was right of GPT-1: its program did split with spaCy before byte-pair encoding
-# (`openai/finetune-transformer-lm`, `text_utils.py`). Which model a claim is about matters.
+# GPT-1's program did split with spaCy, and then by its own byte pairs: it needs *both*, and no
+# other (`openai/finetune-transformer-lm`, `text_utils.py`). Which model a claim is about matters.
 
 # %% [markdown]
 # ### Claim 13: a token is a word
@@ -950,15 +932,17 @@ claims.verdict(
 
 # %%
 gpt2_words = Tokenizer.gpt2()
-SAMPLES = {  # and about how many words a reader counts; in code and emoji: signs
-    "English": ("The little fox found the red kite by the river.", 10),
-    "Chinese": ("小狐狸在河边找到了红色的风筝。", 9),
+SAMPLES = {  # and about how many words and signs a reader counts
+    "English": ("The little fox found the red kite by the river.", 11),
+    "Chinese": ("小狐狸在河边找到了红色的风筝。", 10),
     "code": ("for i in range(10):\n    print(i)", 12),
     "emoji": ("🦊🪁🎉", 3),
 }
 cut = {name: len(gpt2_words.encode(text)) for name, (text, _) in SAMPLES.items()}
 rows = [[len(t), n, cut[name], cut[name] / len(t)] for name, (t, n) in SAMPLES.items()]
-viz.table(rows, ["characters", "words", "tokens", "tokens a character"], rows=list(SAMPLES))
+viz.table(
+    rows, ["characters", "words and signs", "tokens", "tokens a character"], rows=list(SAMPLES)
+)
 
 # %% [markdown]
 # Look at the English ones. Which word is no token, and which token is no word?
@@ -968,7 +952,7 @@ english = gpt2_words.encode(SAMPLES["English"][0])
 viz.coloured_tokens(viz.token_labels(gpt2_words, english), english)
 
 # %% [markdown]
-# In English nearly: a space goes with its word, *kite* comes in two, the full stop counts. In
+# In English nearly: a space goes with its word, *kite* comes in two. In
 # Chinese 15 characters are 33 tokens: characters come in pieces.
 
 # %%
@@ -981,7 +965,8 @@ claims.verdict(
 # %% [markdown]
 # ### Claim 14: generate a string
 #
-# It stands so in many a quick start. **Predict:** what does ours say?
+# It stands so in introductions. **Predict:** what does ours say? And a tiny model of the
+# `transformers` library, if that is installed?
 
 # %%
 try:
@@ -989,11 +974,24 @@ try:
 except ValueError as error:
     answer = None
     print(error)
-claims.verdict(14, {"it takes a text": answer is not None}, by="trying it")
+
+# %% tags=["nbval-ignore-output"]
+takes = None
+if find_spec("transformers"):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tiny = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=8, eos_token_id=None))
+    try:
+        takes = tiny.generate("Once upon a time", max_new_tokens=5) is not None
+    except Exception as error:  # which one, depends on the version
+        takes = False
+        print(f"{type(error).__name__}: {error}"[:90])
+claims.verdict(14, {"ours does": answer is not None, "transformers' does": takes}, by="trying it")
 
 # %% [markdown]
-# A model knows ids only. Something has to encode before and decode after; tools that take a text
-# (`minigpt generate` in a terminal) do just that around it:
+# Both refuse: they know ids only. What takes a text has a tokenizer around its model: `minigpt
+# generate` in a terminal, or the `LLM` class of the vLLM library. It encodes before and decodes
+# after:
 
 # %%
 start = torch.tensor([[mark, *tokenizer.encode("Once upon a time")]])
@@ -1010,9 +1008,9 @@ claims.add(
     {
         15: "max_length says how much is generated",
         16: "Low temperature is more certain; top-k keeps k; top-p the fewest that reach p",
-        17: "At temperature 0 nothing is left to chance",
-        18: "A KV cache changes what is written",
-        19: "Dropout makes each generated text different",
+        17: "At temperature 0, the same prompt always gives the same text",
+        18: "A KV cache changes what is written, in float32",
+        19: "Dropout makes generated texts differ",
     }
 )
 
@@ -1025,15 +1023,12 @@ claims.guess({15: "?", 16: "?", 17: "?", 18: "?", 19: "?"})
 # %% [markdown]
 # ### Claim 15: max_length
 #
-# The name is from the `transformers` library, so we ask that, if it is installed: a tiny model, a
+# The name is from the `transformers` library, so we ask that, if it is installed: the tiny model, a
 # prompt of 5 tokens and one of 25. **Predict:** with `max_length=30`, how many are new?
 
 # %% tags=["nbval-ignore-output"]
 new = {}
 if find_spec("transformers"):
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    tiny = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=8, eos_token_id=None))
     for how in ("max_length", "max_new_tokens"):
         prompts = [torch.full((1, length), 7) for length in (5, 25)]
         made = [tiny.generate(x, do_sample=False, pad_token_id=0, **{how: 30}) for x in prompts]
@@ -1072,8 +1067,9 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# All three parts can be checked without a doubt. *Certain*: the entropy falls with the temperature.
-# Top-k: exactly k are left. Top-p: as many as it takes, likeliest first, to reach p.
+# All three parts can be checked, on one distribution without ties. *Certain*: the entropy falls
+# with the temperature. Top-k: exactly k are left. Top-p: as many as it takes, likeliest first, to
+# reach p.
 
 
 # %%
@@ -1117,25 +1113,36 @@ different = {t: len(set(texts_of(teller, t))) for t in (0, 1)}
 viz.table([list(different.values())], ["temperature 0", "temperature 1"], ["different texts"])
 
 # %% [markdown]
-# No lot is drawn. But machines, and larger batches, may add numbers in another order, and in
-# floating point the order counts. Where two tokens are nearly level, the last digits decide.
+# No lot is drawn: `generate` takes the likeliest and uses no seed. But in floating point the order
+# of a sum counts, and the precision:
 
 # %% tags=["nbval-ignore-output"]
-a, b = torch.tensor(1e8), torch.tensor(1.0)
-print(f"1e8 + 1 - 1e8 = {a + b - a}, and 1e8 - 1e8 + 1 = {a - a + b}")
 with torch.no_grad():
-    alone, together = teller(ids)[0], teller(ids.repeat(8, 1))[0]
+    alone, together = teller(ids[:, :50])[0], teller(ids[:, :50].repeat(8, 1))[0]
 gap = (alone - together).abs().max().item()
-print(f"a story alone, and in a batch of eight, here: logits differ by {gap:.0e}")
+print(f"50 tokens alone, and in a batch of eight, here: logits differ by {gap:.0e}")
 
 # %% [markdown]
-# So the claim holds where it can be tested, and other machines are not here.
+# Where two tokens are nearly level, the last digits decide. **Predict:** twelve prompts, 60 tokens
+# each, in float32 and in bfloat16 (lesson 06): how many of the texts are the same?
 
-# %%
+# %% tags=["nbval-ignore-output"]
+rounded = copy.deepcopy(teller).to(torch.bfloat16)
+prompts = [[mark, *tokenizer.encode(told)][:20] for told in islice(Stories(seed=5), 12)]
+greedy = [
+    [generate(model, torch.tensor([x]), 60, temperature=0).tolist() for x in prompts]
+    for model in (teller, rounded)
+]
+alike = sum(a == b for a, b in zip(*greedy))
+print(f"{alike} of 12 texts are the same")
 claims.verdict(
     17,
-    {"the same for every seed": different[0] == 1, "the same on every machine": None},
-    by="20 seeds",
+    {
+        "for every seed (by construction)": different[0] == 1,
+        "in another precision": alike == 12,
+        "on every machine": None,
+    },
+    by="20 seeds; float32 and bfloat16 (the storyteller)",
 )
 
 # %% [markdown]
@@ -1154,7 +1161,8 @@ assert apart < 1e-3
 claims.verdict(18, {"another text": both[0] != both[1]}, by="20 seeds, with and without")
 
 # %% [markdown]
-# A cache changes the time, not the text (up to the last digits, as above).
+# The cache gives the same text, up to the last digits. In a coarser precision those can decide
+# (claim 17).
 
 # %% [markdown]
 # ### Claim 19: dropout
@@ -1171,11 +1179,27 @@ with torch.no_grad():
     read_twice = (dropping(ids) - dropping(ids)).abs().max().item() > 0.1
 written = set(texts_of(dropping, 0))
 print("reads differently each time:", read_twice, "| texts written:", len(written))
-claims.verdict(19, {"generate leaves dropout on": len(written) > 1}, by="a model in training mode")
 
 # %% [markdown]
-# Our `generate` switches dropout off and back on. In code that calls the model by itself *you* have
-# to: `model.eval()`. What makes texts differ is the draw (claim 17).
+# And `generate` of the transformers library, of a tiny model left in training mode, and after
+# `eval()`?
+
+# %% tags=["nbval-ignore-output"]
+found = {}
+if find_spec("transformers"):
+    x = torch.full((1, 5), 7)
+    for name, model in (("training mode", tiny.train()), ("after eval()", tiny.eval())):
+        model.train(name == "training mode")
+        how = dict(do_sample=False, pad_token_id=0, max_new_tokens=30)
+        found[name] = len({tuple(model.generate(x, **how)[0].tolist()) for _ in range(20)})
+print("greedy texts in 20 runs, transformers:", found or "not installed")
+parts = {"ours, in training mode": len(written) > 1}
+parts |= {f"transformers', {name}": n > 1 for name, n in found.items()}
+claims.verdict(19, parts, by="two libraries, greedy, 20 runs")
+
+# %% [markdown]
+# Our `generate` switches dropout off and back on; transformers' leaves a model in training mode as
+# it is, and greedy texts differ. There *you* have to: `model.eval()`.
 
 # %% [markdown]
 # ## What it can do
@@ -1185,8 +1209,8 @@ claims.verdict(19, {"generate leaves dropout on": len(written) > 1}, by="a model
 # %%
 claims.add(
     {
-        20: "It gives a text's probability, as a product of conditional ones",
-        21: "Told today's weather in Chinese, it forecasts tomorrow's",
+        20: "It gives token sequences a probability, a product of conditional ones",
+        21: "Told today's weather in Chinese, it goes on with a forecast in Chinese",
         22: "It solves tasks zero-shot, without being trained for them",
         23: "Attention heads show what the model does: each has its job",
         24: "It is a black box: nothing in it can be traced",
@@ -1208,7 +1232,8 @@ claims.guess({20: "?", 21: "?", 22: "?", 23: "?", 24: "?", 25: "?"})
 # If that is a probability, then those of *all* ways to go on by two tokens add up to 1.
 
 # %% [markdown]
-# There are 1,024² of them: add them all. **Predict:** how near to 1?
+# There are 1,024² of them: add them all. (Each softmax adds up to 1, so this holds *by
+# construction*, if no token changes the chances of an earlier one.) **Predict:** how near to 1?
 
 # %%
 with torch.no_grad():
@@ -1221,8 +1246,8 @@ print(f"{1024**2:,} continuations: {total:.9f}")
 claims.verdict(20, {"they add up to 1": abs(total - 1) < 1e-6}, by="all pairs of tokens")
 
 # %% [markdown]
-# True, of *tokens*. One text can be cut into tokens in several ways, and each way has a share of
-# its own:
+# True, of *tokens*. Of a text it is only a part: it can be cut into tokens in several ways, and
+# each way has a share of its own. (Lesson 10's losses take the usual cut.)
 
 
 # %%
@@ -1237,17 +1262,14 @@ letters = [i for letter in " upon" for i in tokenizer.encode(letter)]
 assert tokenizer.decode(letters) == tokenizer.decode(usual) == " upon"
 once = tokenizer.encode("Once")
 rows = [[len(p), f"{log_p([*once, *p]):.1f}"] for p in (usual, letters)]
-viz.table(rows, ["tokens", "log P of 'Once upon'"], rows=["as encoded", "letter by letter"])
+viz.table(rows, ["tokens", "log P of 'Once upon'"], rows=["as encoded", "upon, letter by letter"])
 
 # %% [markdown]
 # ### Claim 21: the weather
 #
-# There are articles that show such an answer. What would make it a forecast? Something must come in
-# that says more than the prompt. So ask twice, as if on two days.
-
-# %% [markdown]
-# **Predict:** same prompt, greedy, same model: can the answer differ? And is it Chinese? (The
-# storyteller answers where OpenAI's weights are not here; it has read stories only.)
+# There are articles that show such an answer, once, and of one size. What the smallest model says
+# is seen where OpenAI's weights are; the storyteller, which has read English stories only, cannot
+# decide it. **Predict:** how many tokens a character does GPT-2 need, in both languages?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -1256,156 +1278,158 @@ def goes_on(model, words, prompt, tokens):
     return words.decode(generate(model, x, tokens, temperature=0)[0, x.size(1) :].tolist())
 
 
-prompt = "今天天气很好，明天"
 asked_one = (teller, tokenizer) if real is None else (real, real_words or gpt2_words)
-said = [goes_on(*asked_one, prompt, 30) for day in ("today", "tomorrow")]
-han = sum("一" <= c <= "鿿" for c in said[0]) / max(1, len(said[0]))
-print(f"{who}: {prompt} ... {said[0]!r}\nthe same again: {said[0] == said[1]}; Chinese: {han:.0%}")
-
-# %% [markdown]
-# An answer is a function of the ids. Tomorrow's weather is not among them, so nothing that is
-# written can depend on it. Whether it *sounds* like a forecast only the real model can show.
-
-# %% tags=["nbval-ignore-output"]
+said = goes_on(*asked_one, "今天天气很好，明天", 30)
+han = sum("一" <= c <= "鿿" for c in said) / max(1, len(said))
+print(f"{who}: 今天天气很好，明天 ... {said!r}, Chinese: {han:.0%}")
 claims.verdict(
-    21,
-    {
-        "the answer depends on tomorrow's weather": said[0] != said[1],
-        "it goes on in Chinese": None if real is None else han > 0.5,
-    },
-    by=f"the same prompt twice ({who})",
+    21, {"it goes on in Chinese": None if real is None else han > 0.5}, by=f"asking it ({who})"
 )
 
 # %% [markdown]
-# And how well does it read Chinese? Nats a character, of the two sentences of claim 13.
+# And what does Chinese cost?
 
 # %% tags=["nbval-ignore-output"]
-if real is None:
-    print(WAITS)
-else:
-    for name in ("English", "Chinese"):
-        text = SAMPLES[name][0]
-        x = torch.tensor([[asked_one[1].end_of_text, *asked_one[1].encode(text)]])
-        print(f"{name}: {loss(real, x) * (x.size(1) - 1) / len(text):.2f} nats a character")
+rows = []
+for text, _ in (SAMPLES["English"], SAMPLES["Chinese"]):
+    x = torch.tensor([[gpt2_words.end_of_text, *gpt2_words.encode(text)]])
+    nats = WAITS if real is None else f"{loss(real, x) * (x.size(1) - 1) / len(text):.2f}"
+    rows.append([f"{(x.size(1) - 1) / len(text):.2f}", nats])
+viz.table(rows, ["tokens a character", "nats a character"], rows=["English", "Chinese"])
 
 # %% [markdown]
-# Pages that were not English had been filtered out of WebText (the paper, section 3.7).
+# Chinese costs several times the tokens, so the context holds a fraction of the text.
+
+# %% [markdown]
+# Pages that were not English had been filtered out of WebText (the paper, section 3.7). And an
+# answer that sounds like a forecast is one example: how often it comes true, nobody asked.
 
 # %% [markdown]
 # ### Claim 22: zero-shot
 #
 # *Zero-shot* means: asked, without an example or training (lesson 10). It was the news of the
-# paper. *Solves* has no number; so compare what the paper reports for its largest model with a
-# trivial method, and with systems made for the task.
+# paper. *Solves* has no number; so compare its largest model with a trivial method, and with the
+# best that was made for the task. **Predict:** where does it beat the best?
 
 # %%
-ZERO_SHOT = {  # trivial, GPT-2, made for it; None: the paper names none
-    "CBT, common nouns (%)": (10, 93.30, None),
+ZERO_SHOT = {  # trivial, GPT-2, the best made for it; None: the paper names none
+    "CBT, common nouns (%)": (10, 93.30, 85.7),
+    "CBT, names (%)": (10, 89.05, 82.3),
+    "LAMBADA, last word (%)": (None, 63.24, 59.23),
     "CoQA (F1)": (None, 55, 89),
-    "summaries (ROUGE, mean)": (20.98, 21.40, 32.75),
+    "summaries (ROUGE, mean)": (31.55, 21.40, 32.75),
     "French to English (BLEU)": (None, 11.5, 33.5),
     "Natural Questions (%)": (1.0, 4.1, 30),
 }
-rows = [[v or "" for v in figures] for figures in ZERO_SHOT.values()]
-viz.table(rows, ["trivial", "GPT-2, zero-shot", "made for it"], rows=list(ZERO_SHOT))
-
-# %% [markdown]
-# Trivial: one of ten by chance; three random sentences; the usual answer to such a question. Made
-# for it: near 89, as people are; the best summariser; the best translator without parallel texts;
-# systems that search, with 30 to 50 %.
-
-# %%
 for i, (low, got, high) in enumerate(ZERO_SHOT.values()):
-    plt.barh(i, got, color="C0")
+    plt.barh(i, got, color="lightgray")
     for value, sign in ((low, "x"), (high, "D")):
         if value is not None:
             plt.plot(value, i, sign, color="black")
 plt.yticks(range(len(ZERO_SHOT)), list(ZERO_SHOT))
-plt.xlabel("bar: GPT-2, zero-shot; x: trivial; diamond: made for it")
-plt.axis((0, 100, 4.6, -0.6))
+plt.xlabel("bar: GPT-2, zero-shot; x: trivial; diamond: the best made for it")
+plt.axis((0, 100, 6.6, -0.6))
 plt.show()
 
 # %% [markdown]
-# Where there is a cross, the bar passes it. No bar reaches its diamond.
+# Trivial: one of ten by chance; the article's first three sentences; the usual answer to such a
+# question. The best: table 3's first row; near 89, as people are; the best summariser; the best
+# translator without parallel texts; systems that search, with 30 to 50 %.
 
 # %%
+over_trivial = [got > low for low, got, _ in ZERO_SHOT.values() if low is not None]
+over_best = [got >= high for _, got, high in ZERO_SHOT.values()]
 claims.verdict(
     22,
     {
-        "better than a trivial method": all(
-            got > low for low, got, _ in ZERO_SHOT.values() if low is not None
-        ),
-        "as good as a system made for it": any(
-            got >= high for _, got, high in ZERO_SHOT.values() if high is not None
-        ),
+        "somewhere above a trivial method": any(over_trivial),
+        "above it everywhere": all(over_trivial),
+        "somewhere as good as the best": any(over_best),
+        "as good everywhere": all(over_best),
     },
-    by="source: the paper, sections 3.2, 3.5 to 3.8",
+    by="source: the paper, table 3, sections 3.2, 3.3, 3.5 to 3.8",
 )
 
 # %% [markdown]
-# Half: above trivial, far from solved. (.42 ROUGE points above three random sentences, with no
-# interval: even "above" is generous there. `minigpt evaluate` measures your copy: lesson 10.)
+# Half. Where the task is to guess a word, it beats what was made for it. On CoQA it equals three of
+# four trained baselines (abstract), not the best. Its summaries lose to three sentences copied from
+# the top, and beat three random ones (20.98) by a hair. `minigpt evaluate` measures your copy
+# (lesson 10).
 
 # %% [markdown]
 # ### Claims 23 and 24: heads with a job, and a black box
 #
 # They contradict each other, and often stand in one article. Lesson 09's test: take each of the
-# storyteller's 16 heads out, and ask for what a story says again. We call a job *proven* if half of
-# one kind of answers is lost.
+# storyteller's 16 heads out, and ask for what a story says again. We call a head *necessary* for a
+# kind of answers if half of them are lost. (That it is *enough* is another claim.)
 
 # %% [markdown]
-# **Predict:** how many heads have a proven job? Nearly all, half, or a few?
+# **Predict:** how many heads are necessary for something? Nearly all, half, or a few?
 
 # %%
 from minigpt.interpret import ablated
 from minigpt.interpret.recall import recalled, recalls
 
-kinds_asked = ["name", "thing", "colour", "place", "junk"]
+kinds_asked = ["name", "thing", "colour", "place", "junk"]  # of junk the fewest: some 13
 heads = [(layer, head) for layer in range(4) for head in range(4)]
 names = [f"{layer}.{head}" for layer, head in heads]
 
 
+# %% [markdown]
+# What suffers most without a head?
+
+
+# %%
 def worst_kind(read, head):  # (share right, kind) of what suffers most without it
     with ablated(teller, [head]):
         right = recalled(teller, read)
     return min((right[kind].nanmean().item(), kind) for kind in kinds_asked)
 
 
-worst = {}
+worst, whole = {}, {}
 for seed, sign in ((100, "o"), (200, "x")):
     read = [recalls(told, tokenizer) for told in islice(Stories(seed=seed), 60)]
     worst[seed] = [worst_kind(read, head) for head in heads]
+    right = recalled(teller, read)  # no head taken out
+    whole[seed] = min(right[kind].nanmean().item() for kind in kinds_asked)
     plt.plot(names, [100 * share for share, _ in worst[seed]], sign, label=f"60 stories, {seed}")
 plt.axhline(50, color="gray", ls="--")
 plt.gca().set(xlabel="head taken out", ylabel="right, kind that suffers most (%)", ylim=(-3, 103))
 plt.legend()
 plt.show()
+print("no head taken out:", {seed: f"{share:.0%}" for seed, share in whole.items()})
 
 # %% [markdown]
 # A few heads carry a kind of answers; most can go alone, and hardly anything is missed. Circles and
-# crosses show what other stories change. *Proven* shall mean: below the line with both.
+# crosses show what other stories change. *Necessary* shall mean: below the line with both, and in
+# the same kind.
 
 # %%
 pairs = dict(zip(names, zip(*worst.values())))  # head -> (share, kind) on both sets
-proven = {name: max(both)[1] for name, both in pairs.items() if max(both)[0] < 0.5}
+proven = {name: a[1] for name, (a, b) in pairs.items() if max(a[0], b[0]) < 0.5 and a[1] == b[1]}
 idle = [name for name, both in pairs.items() if min(both)[0] > 0.9]
 print(proven, "| hardly anything is missed without:", len(idle), "heads")
 display(
     claims.verdict(
         23,
-        {"some heads have a proven job": len(proven) > 0, "each has": len(proven) == len(heads)},
-        by="16 ablations, twice 60 stories",
+        {"some heads are necessary": len(proven) > 0, "each is": len(proven) == len(heads)},
+        by="16 ablations, twice 60 stories (the storyteller)",
     ),
     claims.verdict(
         24,
-        {"nothing can be traced": not proven, "some heads stay unexplained": len(idle) > 0},
-        by="16 ablations, twice 60 stories",
+        {"nothing can be traced": not proven},
+        by="16 ablations, twice 60 stories (the storyteller)",
     ),
 )
 
 # %% [markdown]
-# Both half. That a head can go *alone* is no proof that it does nothing: there are backups, and
-# jobs that these five questions do not ask for (lesson 09).
+# One traced head is enough against *nothing*. That a head can go *alone* is no proof that it does
+# nothing: there are backups, and jobs that these five questions do not ask for (lesson 09).
+
+# %% [markdown]
+# In GPT-2's smallest size, 26 heads in 7 kinds were traced for one task: who got the drink (Wang et
+# al. 2022, abstract). And many heads of other Transformers can go when testing, with little loss
+# (Michel et al. 2019, abstract).
 
 # %% [markdown]
 # In OpenAI's model: the five heads with the highest induction score taken out together, and the
@@ -1480,48 +1504,29 @@ parts |= {f"{name}: true above false": n > 30 for name, n in false.items()}
 claims.verdict(25, parts, by="60 summaries, true and false")
 
 # %% [markdown]
-# And perplexity? It needs no reference. Each story ends with a question. We ask the storyteller for
-# the true answer, a false one, and the true one as no story has it (*Leo it was*). **Predict:**
-# which has the highest probability?
-
-# %%
-from minigpt.evaluation import Choice, candidate_scores, last_words
-
-items = []
-for number, item in enumerate(last_words(list(islice(Stories(seed=300), 60)))):
-    before, true = item.context.removesuffix(" It was"), item.answer
-    false_name = " " + GRAMMAR["name"][number % 24]
-    if false_name != true and true[1:] in GRAMMAR["name"]:
-        ways_to_say = (f" It was{true}.", f" It was{false_name}.", f"{true} it was.")
-        items.append(Choice(before, ways_to_say, 0))
-scores = torch.tensor([row.tolist() for row in candidate_scores(teller, tokenizer, items)])
-first = torch.bincount(scores.argmax(dim=1), minlength=3).tolist()
-over = (scores[:, 2] > scores[:, 1]).sum().item()
-viz.table(
-    [[*first, over]],
-    ["true", "false", "reworded", "reworded above false"],
-    ["of " + str(len(items))],
-)
-
-# %% [markdown]
-# The model knows the answer, in the words that it has read. Said otherwise, the true name falls
-# behind a false one. Probability is what a model *expects*: a third thing, beside likeness and
-# truth.
+# Perplexity needs no reference. It says what a model *expects*: a third thing, beside likeness and
+# truth (lesson 10).
 
 # %% [markdown]
 # ## Reading about it
 #
-# Two more, of the kind that no model can decide. **Predict** them in the last line.
+# Two of the kind that no model can decide, and two about what is easily passed over.
 
 # %%
-last_two = claims.add(
+claims.add(
     {
         26: "transformers is OpenAI's; its Few-Shot Learners paper is by Tay, 2019",
         27: "Wikipedia is part of the text that GPT-2 learned from",
+        28: "The layer that gives the logits has no numbers of its own",
+        29: "Any text goes through GPT-2's tokenizer and back without loss",
     }
 )
-display(last_two)
-claims.guess({26: "?", 27: "?"})
+
+# %% [markdown]
+# **Predict** each.
+
+# %%
+claims.guess({26: "?", 27: "?", 28: "?", 29: "?"})
 
 # %% [markdown]
 # ### Claim 26: who made what
@@ -1542,10 +1547,6 @@ claims.verdict(
 )
 
 # %% [markdown]
-# (A `setup.py` of that library from 2021 lists OpenAI's team among many authors, beside Google's
-# and Facebook's. Few claims come from nowhere.)
-
-# %% [markdown]
 # ### Claim 27: Wikipedia
 #
 # It is true of BERT (lesson 10), and it is said of GPT-2 as well. The paper's section 2.1 says that
@@ -1557,6 +1558,43 @@ claims.verdict(27, {"Wikipedia is in WebText": False}, by="source: the paper, se
 # %% [markdown]
 # And why: other data sets are made of Wikipedia, so test texts would stand in the training text,
 # which is leakage (lesson 02).
+
+# %% [markdown]
+# ### Claim 28: a layer without numbers
+#
+# Count the layer's numbers, then those of the whole model with and without them.
+
+# %%
+bare = empty_model(SIZES["gpt2"])
+head = bare.lm_head.weight
+total = bare.num_parameters()
+apart = sum(p.numel() for name, p in bare.named_parameters(remove_duplicate=False))
+print(f"in lm_head: {head.numel():,}; all: {total:,}; counted twice: {apart:,}")
+tied = head is bare.transformer.wte.weight and apart - total == head.numel()
+claims.verdict(28, {"it is the token table": tied}, by="the model's parameters")
+
+# %% [markdown]
+# True: the table that reads a token in also writes it out (lesson 04).
+
+# %% [markdown]
+# ### Claim 29: any text
+#
+# Draw characters from all of Unicode, two hundred texts of thirty. **Predict:** how many come back?
+
+# %%
+dice = torch.Generator().manual_seed(0)
+strange = []
+for _ in range(200):
+    codes = torch.randint(0x10FFFF, (30,), generator=dice).tolist()
+    strange.append("".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000))
+back = [gpt2_words.decode(gpt2_words.encode(text)) for text in strange]
+came = sum(a == b for a, b in zip(strange, back))
+print(f"{came} of {len(strange)}, for example {strange[0][:6]!r}")
+claims.verdict(29, {"they come back": came == len(strange)}, by="200 random texts")
+
+# %% [markdown]
+# True: its smallest pieces are bytes, and every text has bytes (lesson 01). (Half a character, as
+# Unicode's surrogates are, is no text.)
 
 # %% [markdown]
 # ## Your score
@@ -1586,7 +1624,12 @@ plt.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 plt.show()
 
 # %% [markdown]
-# Look at the bars of *true* and *half*, too: they are where mistrust costs.
+# And is that better than mistrust? Whoever always says `f` gets:
+
+# %% tags=["nbval-ignore-output"]
+given = list(claims.verdicts.values())
+mine_right = sum(claims.compared(number) == "right" for number in claims.verdicts)
+print(f"always false: {given.count('false')} of {len(given)} right; you: {mine_right}")
 
 # %% [markdown]
 # ## How to read
@@ -1602,25 +1645,25 @@ plt.show()
 # | Which measure, in which unit? | 8 million what? (9, 10) |
 # | Compared with what? Chance, a trivial method, the best? | 55 F1, of 89 (22) |
 # | How often was it tried: seeds, intervals? | one run can be luck (10) |
+# | Was the example chosen? Was the test in the training text? | one is luck (21, 27) |
 # | Is it all one claim? | cut it: a half-truth has a true part (3, 5, 23) |
 
 # %% [markdown]
 # ### A paragraph, sentence by sentence
 #
-# Here is one in the style of such articles, written for this lesson. **Predict:** which of its five
+# Here is one in the style of such articles, written for this lesson. **Predict:** which of its four
 # sentences are true?
 #
 # > *GPT-2's table of tokens alone holds over 38 million numbers. Its twelve heads of 64 channels
-# > together make the width of 768. A model with twice the layers has twice the parameters.
-# > LayerNorm's epsilon is so small that it does not matter where it stands. And the model reads
-# > texts of any length.*
+# > together make the width of 768. A model with twice the layers has twice the parameters. And the
+# > model reads texts of any length.*
 
 # %%
 paragraph = Claims()
 says = ["over 38 million numbers in the token table", "12 heads of 64 channels make 768"]
-says += ["twice the layers, twice the parameters", "epsilon may stand anywhere", "any length"]
+says += ["twice the layers, twice the parameters", "any length"]
 display(paragraph.add(dict(enumerate(says, start=1))))
-paragraph.guess({1: "?", 2: "?", 3: "?", 4: "?", 5: "?"})
+paragraph.guess({1: "?", 2: "?", 3: "?", 4: "?"})
 
 # %% [markdown]
 # Three are sums.
@@ -1638,49 +1681,20 @@ for number, holds in sums.items():
 print(f"twice the layers: {twice / counts[0]:.2f} times the parameters")
 
 # %% [markdown]
-# The fourth needs an experiment: epsilon inside the root, or added to the standard deviation, as
-# beginners do. **Predict:** does it matter for a trained model's stream? For an untrained one,
-# whose numbers are small?
-
-
-# %%
-def eps_outside(x):
-    return (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True, correction=0) + 1e-5)
-
-
-def moved_by(model):  # share of the output's length that changes, first LayerNorm
-    with torch.no_grad():
-        x = model.transformer.wte(ids) + model.transformer.wpe(torch.arange(ids.size(1)))
-        right = F.layer_norm(x, x.shape[-1:])
-        return ((eps_outside(x) - right).norm() / right.norm()).item()
-
-
-moves = {"trained": moved_by(teller)}
-for seed in range(3):
-    torch.manual_seed(seed)
-    moves[f"untrained, seed {seed}"] = moved_by(GPT(teller.config))
-viz.table([[f"{100 * v:.3f} %" for v in moves.values()]], list(moves), rows=["changes by"])
-
-# %% [markdown]
-# Twenty times as much before training as after. Whether that is *much* depends on what you compare
-# it with. We draw the line at .1 %, and say so.
-
-# %% [markdown]
-# And the fifth: try.
+# And the fourth: try.
 
 # %%
 one_more, reads = torch.zeros(1, teller.config.block_size + 1, dtype=torch.long), True
 try:
     teller(one_more)
 except ValueError as error:
-    reads = print(error)
-paragraph.verdict(5, {"one token more than the context": reads is True}, by="trying it")
-small_enough = {f"{name}: below .1 %": v < 1e-3 for name, v in moves.items()}
-paragraph.verdict(4, small_enough, by="both places, measured")
+    reads = False
+    print(error)
+paragraph.verdict(4, {"one token more than the context": reads}, by="trying it")
 paragraph.scorecard()
 
 # %% [markdown]
-# Two true, two false, one half: and every sentence sounded alike.
+# Two true, two false: and every sentence sounded alike.
 
 # %% [markdown]
 # ### Yours
@@ -1699,12 +1713,15 @@ mine.verdict(1, {"its first part": None}, by="nothing yet: a test or a source th
 #
 # | source | where | for claims |
 # | --- | --- | --- |
-# | Radford et al. 2019, *the paper* | sections 2.1, 2.3, 3; tables 2, 3 | 6, 8 to 10, 22, 27 |
-# | `openai/gpt-2` | `README.md`, `src/model.py` | 1, 4, 6, 8 |
+# | Radford et al. 2019, *the paper* | 2.1, 2.3, 3; tables 2, 3, 4 | 6, 8-10, 12, 21, 22, 27 |
+# | `openai/gpt-2` | `README.md`, `src/model.py` | 1, 3, 4, 6, 8 |
+# | Kaplan et al. 2020 | arXiv 2001.08361, its account of WebText2 | 9 |
+# | Yedidia 2023 | LessWrong, *GPT-2's positional embedding matrix is a helix* | 4 |
+# | Wang et al. 2022; Michel et al. 2019 | arXiv 2211.00593, 1905.10650, abstracts | 24 |
 # | `openai/finetune-transformer-lm` | `train.py`, `text_utils.py` | 1, 12 |
 # | Haviv et al. 2022 | arXiv 2203.16634, abstract | 5 |
 # | Brown et al. 2020 | arXiv 2005.14165, abstract | 26 |
-# | `transformers` | its notes, `setup.py` of 2021, `OpenAIGPTConfig` | 8, 26 |
+# | `transformers` | its notes, `OpenAIGPTConfig` | 8, 26 |
 #
 # The other verdicts need none of them: code decides. Kingma & Welling, Glorot & Bengio and Vaswani
 # et al. are named for their terms, and decide nothing.

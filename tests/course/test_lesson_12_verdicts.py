@@ -16,37 +16,39 @@ from tests.models import lively
 pytestmark = pytest.mark.slow
 LESSON = next(source for source in SOURCES if source.stem == "12_myths")
 VERDICTS = {
-    "true": {16, 17, 20},
-    "half": {3, 5, 7, 10, 11, 22, 23, 24, 25},
-    "false": {1, 2, 4, 6, 8, 12, 13, 14, 15, 18, 19, 21, 26, 27},
-    "undecidable here": {9},
+    "true": {11, 16, 20, 28, 29},
+    "half": {3, 5, 7, 10, 17, 19, 22, 23, 25},
+    "false": {1, 2, 4, 6, 8, 12, 13, 14, 15, 18, 24, 26, 27},
+    "undecidable here": {9, 21},  # 21 until OpenAI's weights are there
 }
 FROM_SOURCES = {1, 6, 9, 27}  # no code can decide these: each names what was read
 # Claim: what is changed in its cells, into what, and the verdict that must follow.
 CHANGED = {
     2: ("earlier_change(teller)", "earlier_change(open_eyes)", "half"),
     3: ("attention_patterns(teller, ids)[1][0]", "torch.ones(1, 4, T, T)[0] / T", "true"),
-    4: ("judged.transformer.wpe.weight.detach()", "sinusoids(*shape, 10_000.0)", "half"),
+    4: ("None if real is None else learned", "waves", "half"),
     5: ("model.features(x)[0, -1]", "model.features(x.sort().values)[0, -1]", "true"),
-    7: ('"as printed": questions(short)', '"as printed": questions(right)', "true"),
+    7: ("def questions(model):\n", "def questions(model):\n    model = right\n", "true"),
     8: ("[117, 345, 762, 1542]", "[124, 355, 774, 1558]", "true"),
     10: ("sign * (b - a) > 0", "True", "true"),
-    11: ("std=tokens", "std=0.02", "true"),
-    12: ("numbered(story.split())", "ids", "half"),
-    13: ('river.", 10)', 'river.", 12)', "half"),
-    14: ('generate(teller, "Once upon a time", 10)', "generate(teller, ids, 10)", "true"),
+    11: ("std=tokens", "std=1.0", "false"),
+    12: ("numbered(told.split())", "ids", "half"),
+    13: ('river.", 11)', 'river.", 12)', "half"),
+    14: ('generate(teller, "Once upon a time", 10)', "generate(teller, ids, 10)", "half"),
     15: ("**{how: 30}", "max_new_tokens=30", "true"),
     16: ("left_by(top_k=k) == k", "left_by(top_k=k + 1) == k", "half"),
-    17: ("temperature=temperature", "temperature=1", "false"),
+    17: (".to(torch.bfloat16)", ".to(torch.float32)", "true"),
     18: ("texts_of(teller, 1, use_cache=use)", "texts_of(teller, 1 - use / 2)", "true"),
-    19: ("texts_of(dropping, 0)", "texts_of(dropping, 1)", "true"),
+    19: ('model.train(name == "training mode")', "model.eval()", "false"),
     20: ("(first[:, None] + second)", "second", "false"),
-    21: ("tokens, temperature=0)", "tokens, temperature=1.0)", "true"),
-    22: ("(None, 11.5, 33.5)", "(None, 34.0, 33.5)", "true"),
+    21: ("None if real is None else han", "han", "false"),
+    22: ("ZERO_SHOT.values()", "list(ZERO_SHOT.values())[:2]", "true"),
     23: ("ablated(teller, [head])", "ablated(teller, [])", "false"),
     24: ("ablated(teller, [head])", "ablated(teller, [])", "true"),
     25: ("score([t], [right])", "score([right], [right])", "true"),
     26: ('metadata("transformers")["Author"]', '"The OpenAI team"', "half"),
+    28: ("head is bare", "head is not bare", "false"),
+    29: ("gpt2_words.encode(text)", "gpt2_words.encode(text[1:])", "false"),
 }
 
 
@@ -77,21 +79,21 @@ def told():
 
 def test_every_claim_has_a_verdict_and_what_decided_it(told):
     claims = told["claims"]
-    assert set(claims.claims) == set(claims.verdicts) == set(range(1, 28))
+    assert set(claims.claims) == set(claims.verdicts) == set(range(1, 30))
     found = {v: {n for n, got in claims.verdicts.items() if got == v} for v in VERDICTS}
     assert found == VERDICTS
     assert all(claims.tests.values())
     sources = {n for n, by in claims.tests.items() if by.startswith("source")}
-    assert sources >= FROM_SOURCES and sources - FROM_SOURCES == {22}
+    assert sources >= FROM_SOURCES and sources - FROM_SOURCES == {4, 22}
 
 
 def test_no_claim_is_left_without_a_test():
-    assert set(CHANGED) | FROM_SOURCES == set(range(1, 28))
+    assert set(CHANGED) | FROM_SOURCES == set(range(1, 30))
 
 
 @pytest.mark.parametrize("number", CHANGED)
 def test_a_verdict_follows_what_its_test_measures(told, number):
-    if number in (15, 26):
+    if number in (15, 19, 26):
         pytest.importorskip("transformers")
     old, new, wanted = CHANGED[number]
     code = "\n\n".join(cells_of(number))
@@ -105,7 +107,7 @@ def test_a_verdict_follows_what_its_test_measures(told, number):
 
 
 def test_without_transformers_its_claims_are_not_decided(told):
-    for number, wanted in ((15, "undecidable here"), (26, "false")):
+    for number, wanted in ((15, "undecidable here"), (19, "false"), (26, "false")):
         names = {**told, "claims": copy.deepcopy(told["claims"]), "find_spec": lambda name: None}
         exec(compile("\n\n".join(cells_of(number)), f"claim {number}", "exec"), names)
         assert names["claims"].verdicts[number] == wanted

@@ -109,3 +109,36 @@ def test_the_ids_may_be_given(right, wrong):
     wrong.lm_head.weight = nn.Parameter(right.lm_head.weight.clone())
     assert verify(wrong, right, torch.tensor([[1, 2, 3]])).ok
     assert verify(wrong, right, torch.tensor([[1, 7, 3]])).first == "transformer.wte"
+
+
+def test_a_plain_run_is_compared_too(right, wrong):
+    answer(lambda logits: logits if wrong._forward_hooks else 1.5 * logits)(wrong)
+    before = [module.training for module in wrong.modules()]
+    report = verify(wrong, right)
+    assert not report.ok and report.first == "logits of a plain run" == report.table[-1].place
+    assert all(row.ok for row in report.table[:-1]) and "no hook watches" in report.cause
+    assert "Watched, both are the same" in report.message and "DIFF  logits of" in str(report)
+    assert [module.training for module in wrong.modules()] == before
+
+
+def test_the_fast_path_of_pytorch_may_round_otherwise():
+    def blocks(activation):
+        torch.manual_seed(0)
+        made = dict(d_model=32, nhead=4, dim_feedforward=64, batch_first=True, norm_first=True)
+        model = nn.Module()
+        layers = [nn.TransformerEncoderLayer(activation=activation, **made) for _ in range(3)]
+        wte, wpe, h = nn.Embedding(97, 32), nn.Embedding(32, 32), nn.ModuleList(layers)
+        model.transformer = nn.ModuleDict({"wte": wte, "wpe": wpe, "h": h})
+        model.lm_head = nn.Linear(32, 97, bias=False)
+
+        def forward(idx):
+            x = model.transformer.wte(idx) + model.transformer.wpe(torch.arange(idx.size(1)))
+            for block in model.transformer.h:
+                x = block(x)
+            return model.lm_head(x)
+
+        model.forward = forward
+        return model
+
+    report = verify(blocks(nn.GELU()), blocks(lambda h: F.gelu(h)))  # the fast path, and not
+    assert report.ok, report
