@@ -548,8 +548,8 @@ viz.table(rows, ["model", "a head's weights", "grows by"])
 # ## All six
 #
 # Put together they are a small Llama 3. (LLaMA, the first, had no grouped queries; Llama 2 had them
-# in its larger ones.) What else differs at 8B are sizes: an MLP of 3.5 C, not 8/3 C, and speeds from
-# 500,000, not 10,000 (Llama team 2024, table 3).
+# in its larger ones.) What else differs at 8B are sizes: an MLP of 3.5 C, not 8/3 C, and speeds
+# from 500,000, not 10,000 (Llama team 2024, table 3).
 
 
 # %%
@@ -774,9 +774,9 @@ axes[0].set_ylabel("loss, mean of 20 batches")
 plt.show()
 
 # %% [markdown]
-# First all come down; then a line bends once more: that run has begun. Rotary does so first with two
-# seeds, and hardly with the third. All six hold rotary, too, and have not begun once: changes do not
-# simply add up.
+# First all come down; then a line bends once more: that run has begun. Rotary does so first with
+# two seeds, and hardly with the third. All six hold rotary, too, and have not begun once: changes
+# do not simply add up.
 
 # %% [markdown]
 # A head that looks one token back needs a distance, and rotary has it in the score. That would be
@@ -791,8 +791,8 @@ less_gpt2(others)
 
 # %% [markdown]
 # Here pairing helps: in our run every spread is below "unpaired". Rotary and RMSNorm are less three
-# times, by 0.010 and 0.005 on average. SwiGLU and all six are no longer more three times: nearly all
-# they lost, they lost at words said again.
+# times, by 0.010 and 0.005 on average. SwiGLU and all six are no longer more three times: nearly
+# all they lost, they lost at words said again.
 
 # %% [markdown]
 # So we may say: on these stories, with these FLOPs, rotary and RMSNorm were a little better with
