@@ -796,8 +796,8 @@ less_gpt2(others)
 
 # %% [markdown]
 # So we may say: on these stories, with these FLOPs, rotary and RMSNorm were a little better with
-# three seeds of three. What SwiGLU, an untied head and all six would end at, these runs cannot say:
-# they stopped before they had begun.
+# three seeds of three: a hint, no proof. What SwiGLU, an untied head and all six would end at,
+# these runs cannot say: they stopped before they had begun.
 
 # %% [markdown]
 # ## Beyond the trained length
