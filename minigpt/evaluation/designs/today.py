@@ -1,7 +1,7 @@
 """Six changes that later models made to GPT-2, each a small module in place of another. Lesson 13.
 
 Rotary positions, RMSNorm, SwiGLU, grouped queries, an untied head, no biases: with all six the
-model is what LLaMA is. The forward pass stays GPT-2's own; `TodayGPT` only puts other parts in,
+model is a small Llama 3. The forward pass stays GPT-2's own; `TodayGPT` only puts other parts in,
 those of `today_parts.py`.
 """
 
