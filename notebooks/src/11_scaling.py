@@ -738,6 +738,7 @@ def gradient(model, x, y):
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
+# %%
 x, y = get_batch(data.train, 128, 8, torch.Generator().manual_seed(0))
 halves = [gradient(replica, x[i::2], y[i::2]) for i, replica in enumerate(replicas)]
 assert torch.allclose((halves[0] + halves[1]) / 2, gradient(model, x, y), atol=1e-6)
@@ -814,8 +815,8 @@ def launch(processes, *command, threads=1):
 
 
 # %% [markdown]
-# **Predict:** one process and two, 30 steps each. Do they end with the same weights: bit for bit, up
-# to rounding, or not at all?
+# **Predict:** one process and two, 30 steps each. Do they end with the same weights: bit for bit,
+# up to rounding, or not at all?
 
 
 # %%
@@ -925,7 +926,7 @@ assert own[0] != own[1] and shared[0] == shared[1]
 viz.table([own, shared], ["process 0", "process 1"], rows=["own gradients", "exchanged"])
 
 # %% [markdown]
-# No: the same weights, gradients and rule give the same weights. Only gradients travel.
+# No: the same weights, gradients and rule give the same weights. So no weight travels.
 
 # %% [markdown]
 # ## What travels
@@ -951,6 +952,7 @@ def ring_all_reduce(vectors):  # one vector for each process
 vectors = list(torch.arange(48.0).view(4, 12))
 summed, turns = ring_all_reduce(vectors)
 assert all(torch.equal(each, sum(vectors)) for each in summed)
+assert len(turns) * 12 / 4 == 2 * 3 / 4 * 12  # numbers that each sends
 names = [f"turn {i}: {'add' if i < 3 else 'copy'}" for i in range(6)]
 table = [[f"part {j}" for j in turn] for turn in turns]
 viz.table(table, [f"process {rank} sends" for rank in range(4)], rows=names)
@@ -970,7 +972,7 @@ viz.table(table, [f"process {rank} sends" for rank in range(4)], rows=names)
 
 # %% [markdown]
 # Is that much? Take two **H100**, GPUs for such work: up to 989 · 10¹² FLOPs a second in bf16, by
-# NVIDIA's data sheet of the SXM card, of which a good run uses 40 %. A step takes about $6N$ FLOPs
+# NVIDIA's data sheet of the SXM card. Say a run uses 40 % of it. A step takes about $6N$ FLOPs
 # a token. **Predict:** for one window each, what takes longer, computing or sending?
 
 # %%
@@ -992,12 +994,13 @@ viz.table(rows, columns)
 # Now measured. **Predict:** are two processes on this machine faster than one with two threads?
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def tokens_per_second(name):
     speeds = [r.tokens_per_second for r in read_history(folder / name / "checkpoint.safetensors")]
     return torch.tensor(speeds[10:]).median().item()
 
 
+# %% tags=["nbval-ignore-output"]
 launch_training(1, "two", threads=2)
 names = {
     "one process, one thread": "alone",
@@ -1051,7 +1054,7 @@ viz.table(rows, ["whole", "in 2 parts", "in 8 parts"], rows=list(sizes))
 # %% [markdown]
 # Two more ways to divide a model, not in this course. **Tensor parallelism** divides each matrix
 # product among devices (Shoeybi et al. 2019). **Pipeline parallelism** gives each device some of
-# the blocks, and passes micro-batches along (Huang et al. 2019). Large runs use all of them at once.
+# the blocks, and passes micro-batches along (Huang et al. 2019). All of them can be combined.
 
 # %% [markdown]
 # The sharded run's checkpoint is like any other. One process goes on with it.
@@ -1065,8 +1068,8 @@ print(steps, "steps")
 
 # %% [markdown]
 # If a process dies, the others say so and end. The last checkpoint is whole, and the same command
-# with `--resume` goes on. `docs/cluster.md` has several machines, queues of
-# shared clusters (Slurm), and what each error means.
+# with `--resume` goes on. `docs/cluster.md` has several machines, Slurm (the
+# queue of many shared clusters), and what each error means.
 
 # %% [markdown]
 # Another good place for a break.
@@ -1139,8 +1142,8 @@ viz.table([row], ["GFLOPs a second", "tokens a second", "300 billion tokens"])
 
 # %% [markdown]
 # No training reaches a machine's peak. (NVIDIA's sheet for the H100 even prints twice the peak,
-# "with sparsity".) The part that a run does reach is its **model FLOPs utilisation**, MFU (Chowdhery
-# et al. 2022, section 4.1):
+# "with sparsity".) The part that a run does reach is its **model FLOPs utilisation**, MFU
+# (Chowdhery et al. 2022, section 4.1):
 #
 # $$\text{MFU} = \frac{\text{tokens per second} \cdot \text{FLOPs per token}}
 # {\text{peak FLOPs per second}}$$
@@ -1258,7 +1261,8 @@ stories = (data.train == data.tokenizer.end_of_text).sum().item()
 print(f"the longest run reads each story {8 * steps_for(8, 80e9) / stories:.1f} times")
 
 # %% [markdown]
-# The table holds steps, of eight stories each. What do we measure? The surprise at each held-out token, and how far its mean is above the floor.
+# The table holds steps, of eight stories each. What do we measure? The surprise at each held-out
+# token, and how far its mean is above the floor.
 
 
 # %%
@@ -1324,7 +1328,7 @@ for budget, style in zip(BUDGETS, ["o-", "s--", "^:"]):
 plt.gca().set(xscale="log", yscale="log", xlabel="width", ylabel="loss above the floor (nats)")
 plt.minorticks_off()
 plt.xticks(WIDTHS, map(str, WIDTHS))
-plt.yticks([0.3, 0.5, 1, 2], ["0.3", "0.5", "1", "2"])
+plt.yticks([0.3, 0.5, 1], ["0.3", "0.5", "1"])
 plt.legend()
 plt.show()
 
@@ -1342,7 +1346,8 @@ viz.table(rows, ["GFLOPs", "parabola, seed 0", "seed 1", "best width of the four
 # %% [markdown]
 # One between. On the left they are too small, on the right they have read too little. Such a curve
 # is an **IsoFLOP profile**, and its lowest point the **compute-optimal** size (Hoffmann et al.
-# 2022, section 3.2). With the budget it seems to drift to the right; so coarse a grid shows no more.
+# 2022, section 3.2). With the budget it seems to drift to the right; so coarse a grid shows no
+# more.
 
 # %% [markdown]
 # By how much it moves, was a dispute. Kaplan et al. (2020) put most of a larger budget into a
@@ -1356,7 +1361,7 @@ viz.table(rows, ["GFLOPs", "parabola, seed 0", "seed 1", "best width of the four
 # straight line through $\ln(L - L_\infty)$ against $\ln C$: two numbers, by least squares.
 
 # %% [markdown]
-# **Predict:** with 160 GFLOPs, will as much be left as with 80, about two thirds of it, or half?
+# **Predict:** with 160 GFLOPs, will nearly as much be left as with 80, three quarters, or half?
 
 # %% tags=["nbval-ignore-output"]
 winners = [(WIDTHS[int(np.argmin(means[budget]))], budget) for budget in BUDGETS]
@@ -1373,8 +1378,7 @@ print(f"predicted: {law(160e9) - floor:.3f} ({low - floor:.3f} to {high - floor:
 # cases, *if* a power law is the truth.
 
 # %% [markdown]
-# The law says about two thirds or a little more. That stands. Now the run, at two widths and from
-# two seeds.
+# The law says: about three quarters. That stands. Now the run, at two widths and from two seeds.
 
 # %% tags=["nbval-ignore-output"]
 new = [(width, 160e9, seed) for width in (16, 32) for seed in (0, 1)]
@@ -1409,14 +1413,14 @@ show(law, [left[each] for each in points + new])
 # %% [markdown]
 # One suspect first. The winners are small and nearly of one size. Then the points are less a
 # **frontier**, the best for each budget, than a **learning curve**: one model that reads more and
-# more. Such a curve flattens where the *model* is too small. But width 32 is no better here. Size
-# is not what they lack.
+# more. Such a curve flattens where the *model* is too small. But at 160 GFLOPs width 32 is no
+# better. A larger model does not save the line.
 
 # %% [markdown]
 # ## Two kinds of words
 #
-# Lesson 06 told the choices of a story from recall. What a story says for the first time, nobody can
-# know; the best is to know what there is to choose from.
+# Lesson 06 told the choices of a story from recall. What a story says for the first time, nobody
+# can know; the best is to know what there is to choose from.
 
 # %% [markdown]
 # What it says *again*, pronouns too, is certain for whoever looks back: no part of the floor is
@@ -1457,6 +1461,7 @@ def cost_of_forgetting(story):
     return sum(map(math.log, again)) + pronouns * math.log(2)
 
 
+# %%
 forgetting = sum(map(cost_of_forgetting, held_out)) / targets
 print(f"forgetting costs {forgetting:.3f} nats per token, beyond the floor")
 
@@ -1495,10 +1500,20 @@ print("measured:", *(f"{first[each]:.4f}" for each in new))
 show(first_law, [first[each] for each in points + new])
 
 # %% [markdown]
-# Look at the points, not at the interval. The seeds agree, and yet the middle pair lies above the
-# line and the outer ones below: they bend. That is **lack of fit**: the line is wrong. The interval
-# knows of no bend. It takes the misfit for luck, and becomes wide. To fall inside *that* is no great
-# praise for a law.
+# They do. But look at the points: is that a line? Here is its slope, from each budget to the next.
+
+# %% tags=["nbval-ignore-output"]
+pairs = [*(points[i : i + 2] for i in (0, 2, 4)), new[:2]]  # both seeds; the last of width 16
+heights = [np.mean([math.log2(first[each]) for each in pair]) for pair in pairs]
+slopes = [before - after for before, after in pairwise(heights)]
+assert slopes[0] < slopes[1]
+columns = ["20 to 40", "40 to 80", "80 to 160 (width 16)"]
+viz.table([[f"{b:.2f}" for b in slopes]], columns, rows=["b"])
+
+# %% [markdown]
+# No: the seeds nearly agree, and yet the points bend. That is **lack of fit**: a straight line is
+# wrong. The interval knows of no bend. It takes the misfit for luck, and becomes wide. To fall
+# inside *that* is no great praise for a law.
 
 # %% [markdown]
 # ## The floor that nobody tells
@@ -1516,15 +1531,17 @@ losses = [floor + left[each] for each in points + new]
 free = resample_law(amounts, losses)
 ends = np.quantile(free.others[:, 0], [0.025, 0.975])
 off = max(abs(free(c) / loss - 1) for c, loss in zip(amounts, losses))
+
+# %% tags=["nbval-ignore-output"]
 assert free.law.floor > floor + 0.1
 print(f"floor fitted {free.law.floor:.2f} ({ends[0]:.2f} to {ends[1]:.2f}), true {floor:.2f}")
 print(f"the true floor, and what forgetting costs: {floor + forgetting:.2f}")
 print(f"no run lies further from the fit than {off:.1%}")
 
 # %% [markdown]
-# Too high, and no accident: it is about the true floor *plus what a forgetful model pays*. Runs that
-# do not look back tell of the floor of models that do not look back. The fit is good, and calls
-# irreducible what is not.
+# Too high, and no accident: it is about the true floor *plus what a forgetful model pays*. Runs
+# that do not look back tell of the floor of models that do not look back. The fit is good, and
+# calls irreducible what is not.
 
 # %% [markdown]
 # The storyteller that ships with the course had the same stories and the same optimizer. It is
@@ -1534,6 +1551,8 @@ print(f"no run lies further from the fit than {off:.1%}")
 teller, _ = from_pretrained("storyteller")
 spent = 1000 * 32 * 128 * training_flops(teller.config, T=128)  # scripts/make_storyteller.py
 nats = surprises(teller)
+
+# %% tags=["nbval-ignore-output"]
 recall, loss = nats[mask].sum().item() / targets, floor + above(nats)
 assert loss < free.law.floor - 0.05
 rows = [[f"{above(nats) - recall:.4f}", f"{recall:.4f}", f"{loss:.3f}"]]
@@ -1578,8 +1597,8 @@ for text, laws in fits.items():
 viz.table(rows, ["text", "fitted to", "floor", "b", "as perplexity", "at 15.6 billion"])
 
 # %% [markdown]
-# By whole nats: on WikiText-103 the floor is 0, or 2.6, as you leave out this point or that. A floor
-# of 0 would be a model that is always certain of the next word, and right.
+# By whole nats: on WikiText-103 the floor is 0, or 2.6, as you leave out this point or that. A
+# floor of 0 would be a model that is always certain of the next word, and right.
 
 # %%
 _, sides = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
