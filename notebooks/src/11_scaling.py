@@ -1451,7 +1451,7 @@ print(f"{mask.sum() / targets:.0%} of the tokens; in the first story:")
 print(data.tokenizer.decode(y[0][mask[0]].tolist()))
 
 # %% [markdown]
-# A **forgetful** model (lesson 06) knows every list and never looks back. So it guesses again, one
+# A forgetful model (lesson 06) knows every list and never looks back. So it guesses again, one
 # of as many as there are: 12 colours cost ln 12, *he* or *she* costs ln 2. For these very stories:
 
 
