@@ -617,7 +617,7 @@ shown
 # except the few largest. Here only weights are rounded.)
 
 # %%
-full = None  # its memory is free again
+full = three = None  # their memory is free again
 
 
 def at_random(dtype):  # GPT-2's size
@@ -640,8 +640,7 @@ compare("int8, decoding", {name: decoding(one) for name, one in three.items()})
 
 # %% tags=["nbval-ignore-output"]
 prompt = torch.zeros(1, 64, dtype=torch.long)
-shown = compare("int8, prefill", {n: partial(one, prompt) for n, one in three.items()}, rounds=3)
-shown
+compare("int8, prefill", {n: partial(one, prompt) for n, one in three.items()}, rounds=3)
 
 # %% [markdown]
 # The first table is decoding. One token took longer than the roof allows, so not all of it is
@@ -1622,8 +1621,7 @@ plt.show()
 # ## Usual mistakes
 #
 # **The first call timed.** AdamW makes its averages in its first step; a compiled function is
-# compiled in its first call. **Predict:** how far does that one call move the mean of a hundred:
-# by a hundredth, by a tenth, or does it become several times as long?
+# compiled in its first call. **Predict:** which of the two moves even the mean of a hundred calls?
 
 # %% tags=["nbval-ignore-output"]
 fresh = GPT(GPTConfig(1024, 128, n_layer=1, n_head=4, n_embd=128))
@@ -1637,6 +1635,9 @@ names = ["update", "compiled"][: len(rows)]
 viz.table(table, ["first (ms)", "later", "mean of 100"], rows=names)
 
 # %% [markdown]
+# Compare the last two columns: one call that is long enough shows even among a hundred. It has no
+# place among those that are timed.
+#
 # **No waiting for the device.** A GPU is given work and computes while Python goes on. Who stops
 # the clock then has timed the giving. A second thread shows the same. **Predict:** what does the
 # first clock say?
