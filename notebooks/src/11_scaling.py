@@ -10,8 +10,9 @@
 # (06) and the KV cache (07).
 
 # %% [markdown]
-# Everything here is measured on your machine while you read. So your numbers differ from those
-# that you find here, and now and then even their order.
+# Everything here is measured on your machine while you read. What else runs there at the same time
+# is measured too. So a cell that you run again shows other numbers, now and then even in another
+# order.
 
 # %%
 import copy
@@ -69,20 +70,22 @@ def timed_step(model, optimizer, x, y):  # milliseconds of forward, backward, up
 
 
 # %% [markdown]
-# **Predict:** backward has twice the FLOPs of forward (lesson 05). Does it also take twice the
-# time: less, as much, or more?
+# **Predict:** backward has twice the FLOPs of forward (lesson 05). Does it take as long as forward,
+# about twice as long, or four times? (`fused=True` updates all weights in one call.)
 
 # %% tags=["nbval-ignore-output"]
 model = copy.deepcopy(teller)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-times = np.array([timed_step(model, optimizer, x, y) for _ in range(9)])
-rows = np.quantile(times[1:], [0.5, 0, 1], axis=0).tolist()
-columns = ["forward (ms)", "backward", "update"]
+times = np.array([timed_step(model, optimizer, x, y) for _ in range(9)])[1:]
+times = np.column_stack([times, times[:, 1] / times[:, 0]])
+rows = np.quantile(times, [0.5, 0, 1], axis=0).tolist()
+columns = ["forward (ms)", "backward", "update", "backward / forward"]
 viz.table(rows, columns, rows=["median", "fastest", "slowest"])
 
 # %% [markdown]
-# The first step is left out: it also makes buffers. Mind the spread between fastest and slowest. A
-# gain that is smaller than that cannot be told from luck by one run.
+# The last column holds the answer, with its spread. The first step is left out: it also makes
+# buffers. A gain that is smaller than the spread between fastest and slowest cannot be told from
+# luck by one run.
 
 # %% [markdown]
 # And inside? PyTorch's **profiler** notes when each operation begins and ends. An operation's
@@ -95,59 +98,39 @@ def step():
 
 
 step()
-events = profiling.recorded(step, model, repeats=1)
-operations = [event for event in events if not profiling.is_range(event)]
 own = Counter()
-for event in operations:
-    own[event.name.removeprefix("aten::")] += event.self_cpu_time_total / 1000
+for event in profiling.recorded(step, model, repeats=1):
+    if not profiling.is_range(event):  # a stretch that bears a name is no operation
+        own[event.name.removeprefix("aten::")] += event.self_cpu_time_total / 1000
 names, taken = zip(*own.most_common(6))
 viz.table([[ms] for ms in taken], ["own time (ms)"], rows=names)
 
 # %% [markdown]
 # `mm` and `addmm` are products of matrices. But of which? An operation stands inside others, and
-# these inside stretches that bear a name. Going up from each tells its phase.
-
-
-# %%
-def phase(event):
-    while event is not None:
-        if event.name.startswith("autograd::engine"):
-            return "backward"
-        if event.name.startswith("Optimizer.step"):
-            return "optimizer"
-        event = event.cpu_parent
-    return "forward"
-
+# hooks (lesson 08) give each module's forward pass a name. In the backward pass no module runs, but
+# autograd numbers what it undoes; so a gradient is entered under the module that it belongs to.
 
 # %% [markdown]
-# The package sorts by the same rule, and so has to find the same sums.
+# `profile_step` sorts so. Open its picture: click on a part, or walk with the arrow keys and press
+# Enter. **Predict:** which takes longer in the forward pass, all `attn` or all `mlp`?
 
-# %%
-by_phase = Counter()
-for event in operations:
-    by_phase[phase(event)] += event.self_cpu_time_total / 1e6
-package = {p.name: p.seconds for p in profiling.as_profile(events, model, repeats=1).parts}
-for name in ("backward", "optimizer"):
-    assert math.isclose(by_phase[name], package[name], rel_tol=1e-6)
-print("backward and optimizer: as the package sorts them")
-
-# %% [markdown]
-# The package goes on from there. Hooks (lesson 08) give each module's forward pass a name.
-
-# %% [markdown]
-# In the backward pass no module runs; but autograd numbers each operation, and the one that undoes
-# it bears the same number. So a gradient is entered under the module whose operation it undoes.
-
-# %% [markdown]
-# Open it: click on a part, or walk with the arrow keys and press Enter. **Predict:** in a layer,
-# which is longer, `attn` or `mlp`?
 
 # %% tags=["nbval-ignore-output"]
+def at(part, *path):
+    for name in path:
+        part = next(inner for inner in part.parts if inner.name == name)
+    return part
+
+
 small_profile = profile_step(step, model, repeats=5)
+for name in ("attn", "mlp"):
+    inside = [at(small_profile, "forward", f"h.{i}", name) for i in range(teller.config.n_layer)]
+    print(f"forward, all {name}: {1000 * sum(found.seconds for found in inside):.1f} ms")
 viz.StepProfile(small_profile)
 
 # %% [markdown]
-# What no operation accounts for is the last part: Python itself, and the profiler's own work.
+# The two lines above the picture answer. What no operation accounts for is the last part: Python
+# itself, and the profiler's own work.
 
 # %% [markdown]
 # Now GPT-2's own width: 768, with its 50,257 tokens and 256 positions, but two layers only, so
@@ -192,37 +175,73 @@ rows = [[f"{found[name]:.1%}" for name in NAMES] for found in (narrow, broad)]
 viz.table(rows, NAMES, rows=["storyteller", "GPT-2's width"])
 
 # %% [markdown]
-# *All else* is LayerNorm, GELU, additions, embeddings. Attention costs $T C$ a token, matrices
-# $C^2$: its share shrinks. The head grows with the vocabulary, and weighs more here than in the
-# real GPT-2, where twelve layers share it.
+# *All else* is LayerNorm, GELU, additions, embeddings. Shares depend on one another: the head grows
+# with the vocabulary, and what grows makes all others smaller. (It weighs more here than in the
+# real GPT-2, where twelve layers share it.) So we hold the scores against the layers' matrices.
 
 # %% [markdown]
-# Where the products are counted, the profile knows a part's speed. **Predict:** does the same
-# processor reach the same speed in both models?
-
+# For each token and layer, scores and mix take $4TC$ FLOPs, the matrices $24C^2$ (lesson 05):
+#
+# $$\frac{4TC}{24C^2} = \frac{T}{6C}$$
 
 # %% tags=["nbval-ignore-output"]
-def at(part, *path):
-    for name in path:
-        part = next(inner for inner in part.parts if inner.name == name)
-    return part
-
-
 rows = []
-for path in (["h.0", "mlp", "c_fc"], ["h.0", "attn", "scores, softmax, mix"], ["lm_head"]):
-    for profile_of in (small_profile, wide_profile):
-        found = at(profile_of, "forward", *path)
-        rows.append([path[-1], found.flops / 1e9, found.flops / found.seconds / 1e9])
-viz.table(rows, ["forward", "GFLOPs", "GFLOPs a second"], rows=["small", "wide"] * 3)
+for found, (T, C) in ((narrow, (128, 128)), (broad, (256, 768))):
+    rows.append([T / (6 * C), found["scores and mix"] / found["layers' matrices"]])
+names = ["storyteller", "GPT-2's width"]
+viz.table(rows, ["T / 6C", "scores' time / matrices' time"], rows=names)
 
 # %% [markdown]
-# How much would be possible? That is the roofline's question, further down.
+# A wider model makes attention cheaper beside the matrices, a longer text dearer. Where the two
+# columns differ, a FLOP of the scores takes more time than one of the matrices, or less.
+
+# %% [markdown]
+# How many FLOPs a second does a part do, and how many *could* this machine? What it can do is what
+# it did at its best. So here we take the fastest of many trials, and not their median.
+
+
+# %%
+def fastest(work, times=8):  # seconds
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def best_product(dtype=torch.float32):  # FLOPs a second, of square matrices
+    squares = {size: torch.ones(size, size, dtype=dtype) for size in (256, 512, 1024)}
+    return max(2 * size**3 / fastest(lambda a=a: a @ a) for size, a in squares.items())
+
+
+peak = best_product()
+
+# %% [markdown]
+# **Predict:** does the same processor reach the same speed in both models?
+
+# %% tags=["nbval-ignore-output"]
+rows, names = [], []
+for path in (["h.0", "mlp", "c_fc"], ["h.0", "attn", "scores, softmax, mix"], ["lm_head"], []):
+    for size, profiled in (("small", small_profile), ("wide", wide_profile)):
+        found = at(profiled, *(["forward", *path] if path else []))
+        rows.append([found.flops / 1e9, found.flops / found.seconds / 1e9])
+        names.append(f"{path[-1] if path else 'the whole step'}, {size}")
+peak = max(peak, best_product(), *(1e9 * row[-1] for row in rows))
+rows = [[*row, f"{1e9 * row[-1] / peak:.0%}"] for row in rows]
+viz.table(rows, ["GFLOPs", "GFLOPs a second", "of the best seen"], rows=names)
+
+# %% [markdown]
+# One processor, yet every part has a speed of its own, and the whole step stays below the best that
+# was seen. (If the best was a part of a model, then the bare products were timed in a worse moment.
+# We keep whatever was highest.)
 
 # %% [markdown]
 # ## Where a step's memory goes
 #
 # Before any text, 16 bytes a parameter (lesson 05): weights, gradients, AdamW's two averages. On
-# top come activations. The profiler notes each block of memory that is taken or given back.
+# top come activations. The profiler notes each piece of memory that is taken or given back; its
+# `kineto_results` are the raw notes.
 
 # %%
 from torch.profiler import ProfilerActivity, profile
@@ -243,32 +262,39 @@ def memory_of(work):  # milliseconds and MB more than before, at each change
 
 
 # %% tags=["nbval-ignore-output"]
-def there_and_back(model, x=x, y=y):
+def forward_backward(model, x=x, y=y):
     model_loss(model, x, y).backward()
 
 
 model.zero_grad()
-when, held = memory_of(lambda: there_and_back(model))
+when, held = memory_of(lambda: forward_backward(model))
 plt.step(when, held, where="post")
 plt.gca().set(xlabel="time (ms)", ylabel="memory above the weights (MB)")
 plt.show()
 
 # %% [markdown]
 # Between. Forward fills it, layer by layer; backward uses up what was kept, and gradients remain.
-# Does the account of lesson 05 foresee the top?
+#
+# Does the account of lesson 05 foresee the top? At that moment the loss holds two more arrays, each
+# with a number for every word of the vocabulary: the gradients of log-probabilities and of logits.
 
 # %%
-c = teller.config
+c, MB = teller.config, 1e6
 kept = c.n_layer * (16 * c.n_embd + c.n_head + 4) + 2 * c.n_embd + 2 + c.vocab_size
-activations, weights = 4 * x.numel() * kept / 1e6, 4 * teller.num_parameters() / 1e6
-assert 0.9 * activations < held.max() < 2 * (activations + weights) and held[-1] > 0.9 * weights
-rows = [[weights, weights, 2 * weights, activations, float(held.max())]]
-viz.table(rows, ["weights", "gradients", "averages", "activations", "top"], rows=["MB"])
+activations, weights = 4 * x.numel() * kept / MB, 4 * teller.num_parameters() / MB
+two = 2 * 4 * x.numel() * c.vocab_size / MB
+assert abs(held.max() / (activations + two) - 1) < 0.05 and abs(held[-1] / weights - 1) < 0.1
+rows = [[activations, two, activations + two, float(held.max())]]
+viz.table(rows, ["activations", "two for the loss", "sum", "measured top"], rows=["MB"])
 
 # %% [markdown]
-# A little more than what is kept: for a moment the loss needs its gradient for every word of the
-# vocabulary, beside the probabilities. For eight windows of a small model, activations are most of
-# a step's memory.
+# It does. Beside that stand what a step holds without any text:
+
+# %%
+viz.table([[weights, weights, 2 * weights]], ["weights", "gradients", "averages"], rows=["MB"])
+
+# %% [markdown]
+# For eight windows of a small model, activations are most of a step's memory.
 
 # %% [markdown]
 # ## The roofline
@@ -282,29 +308,14 @@ viz.table(rows, ["weights", "gradients", "averages", "activations", "top"], rows
 # Waterman and Patterson 2009).
 
 # %% [markdown]
-# What a machine can do is what it did at its best: here we do not take the median of several
-# trials but the fastest.
-
-
-# %%
-def fastest(work, times=8):  # seconds
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
-# %% [markdown]
-# The two limits of this machine, then: the product of two square matrices, and reading half a
-# gigabyte.
+# The flat part is the best product of two matrices. The slope is the fastest reading of half a
+# gigabyte, more than the processor's own small memory holds.
 
 # %% tags=["nbval-ignore-output"]
-square, numbers = torch.ones(1024, 1024), torch.ones(128_000_000)
-peak = 2 * 1024**3 / fastest(lambda: square @ square)
+numbers = torch.ones(128_000_000)
 bandwidth = numbers.nbytes / fastest(numbers.sum)
 del numbers
+peak = max(peak, best_product())
 print(f"{peak / 1e9:.0f} GFLOPs a second, {bandwidth / 1e9:.1f} GB a second")
 print(f"the two meet at {peak / bandwidth:.1f} FLOPs a byte, the ridge")
 
@@ -315,6 +326,8 @@ print(f"the two meet at {peak / bandwidth:.1f} FLOPs a byte, the ridge")
 
 
 # %%
+from minigpt.speed import forward_bytes, forward_flops
+
 count_parameters = part("count_parameters")  # your own, or ours where you have none
 
 
@@ -325,65 +338,77 @@ def flops_and_bytes(config, T, S=0):
     return flops, 4 * (weights + 2 * L * C * (S + T))
 
 
+gpt2 = GPTConfig.preset("gpt2")
+counted = forward_flops(gpt2, T=7, S=5), forward_bytes(gpt2, T=7, S=5)
+assert flops_and_bytes(gpt2, 7, 5) == counted  # the package counts the same
+
 # %% [markdown]
 # These are the accounts of lesson 05, with the cache put in: each of T queries meets T + S keys.
+# Activations are left out, as if none ever left the processor. So the true intensity is lower.
 #
 # **Predict:** how many FLOPs for each byte does decoding do: one half, ten, or a hundred?
 
 # %%
-gpt2 = GPTConfig.preset("gpt2")
 rows = []
-for T, S in [(256, 0), (16, 0), (1, 64)]:
+for T, S in [(256, 0), (16, 0), (1, 16)]:
     flops, moved = flops_and_bytes(gpt2, T, S)
     rows.append([flops / 1e9, moved / 1e6, flops / moved])
-assert rows[2][2] < peak / bandwidth < rows[0][2]
-names = ["prefill of 256", "prefill of 16", "decoding, after 64"]
+names = ["prefill of 256", "prefill of 16", "decoding, after 16"]
 viz.table(rows, ["GFLOPs", "MB", "FLOPs a byte"], rows=names)
 
 # %% [markdown]
-# One half: a weight of 4 bytes is multiplied and added once. That lies below the ridge, so memory
-# decides. A long prefill lies above it.
+# One half: a weight of 4 bytes is multiplied and added once. Where that lies below your ridge, and
+# a long prefill above it, memory decides for the one and arithmetic for the other.
 
 # %% [markdown]
 # **Predict:** eight texts that each get one token: does that take eight times as long as one?
 
+
 # %% tags=["nbval-ignore-output"]
-full = GPT(gpt2).requires_grad_(False).eval()  # random weights take as long as real ones
-
-
-def decode(model, texts=1):  # seconds for one token each, after 64
+def decoding(model, texts=1):  # one more token for each text, after 16
     dtype = model.transformer.wpe.weight.dtype
-    cache = KVCache(gpt2, texts, room=80, dtype=dtype)
-    model(torch.zeros(texts, 64, dtype=torch.long), cache)
-    return fastest(lambda: model(torch.zeros(texts, 1, dtype=torch.long), cache))
+    cache = KVCache(gpt2, texts, room=40, dtype=dtype)
+    model(torch.zeros(texts, 16, dtype=torch.long), cache)
+    return lambda: model(torch.zeros(texts, 1, dtype=torch.long), cache)
 
 
-took = {texts: decode(full, texts) for texts in (1, 8)}
-print(f"one text {1000 * took[1]:.0f} ms, eight {1000 * took[8]:.0f} ms")
+full = GPT(gpt2).requires_grad_(False).eval()  # random weights take as long as real ones
+took = {texts: fastest(decoding(full, texts)) for texts in (1, 2, 4, 8, 16)}
+viz.table([[1000 * s for s in took.values()]], [*map(str, took)], rows=["ms, for so many texts"])
 
 # %% [markdown]
-# The weights are read once for all eight. That is why a server waits until it has several
-# questions: a larger batch raises the intensity. Here are all the points under this machine's
-# roof.
+# The weights are read once for all texts. That is why a server waits until it has several
+# questions: a larger batch raises the intensity. What does the roof say?
 
 # %% tags=["nbval-ignore-output"]
-points = {}
+flops, moved = flops_and_bytes(gpt2, 1, 16)
+cache_of_one = 4 * 2 * gpt2.n_layer * gpt2.n_embd * 17  # what each further text adds
+points, rows = {}, []
+for texts, seconds in took.items():
+    asked, read = texts * flops, moved + (texts - 1) * cache_of_one
+    points[f"decoding, texts: {texts}"] = asked / read, asked / seconds
+    least = max(asked / peak, read / bandwidth)
+    rows.append([asked / read, 1000 * least, 1000 * seconds, seconds / least])
+columns = ["FLOPs a byte", "at the roof (ms)", "measured", "times the roof's"]
+viz.table(rows, columns, rows=[f"texts: {texts}" for texts in took])
+
+# %% [markdown]
+# The roof allows the times of the second column, and promises none. Now with the two prefills, all
+# the points under this machine's roof.
+
+# %% tags=["nbval-ignore-output"]
 for T in (16, 256):
     flops, moved = flops_and_bytes(gpt2, T)
     idx = torch.zeros(1, T, dtype=torch.long)
     points[f"prefill of {T}"] = flops / moved, flops / fastest(lambda idx=idx: full(idx), 3)
-flops, moved = flops_and_bytes(gpt2, 1, 64)
-caches = 4 * 2 * gpt2.n_layer * gpt2.n_embd * 65  # what each further text adds
-for texts, seconds in took.items():
-    bytes_moved = moved + (texts - 1) * caches
-    points[f"decoding, texts: {texts}"] = texts * flops / bytes_moved, texts * flops / seconds
+peak = max(peak, best_product())
 viz.figures.plot_roofline(peak, bandwidth, points)
 plt.show()
 
 # %% [markdown]
-# The dotted line above a point is what could be gained without changing the work. Who has reached
-# the slope needs fewer bytes to go on; who has reached the flat part, faster arithmetic. (The roof
-# is the best that was seen just now. On a busy machine it may be too low.)
+# The dotted line above a point is what better code could gain with the same FLOPs and bytes. Only a
+# point *on* the roof needs something else: fewer bytes on the slope, faster arithmetic on the flat.
+# (A point above the roof says that the roof was measured in a bad moment. Measure again.)
 
 # %% [markdown]
 # ## The switches, one at a time
@@ -392,8 +417,9 @@ plt.show()
 # accuracy, and what it cannot help.
 
 # %% [markdown]
-# Ways are timed *in turn*, so that a busy machine is busy for
-# all of them; a gain is the median of the rounds' ratios.
+# Ways are timed *in turn*, so that a busy machine is busy for all of them. A gain is the median of
+# the rounds' ratios: each compares neighbours in time. (So it need not be the ratio of the two
+# medians.)
 
 
 # %%
@@ -411,7 +437,7 @@ def in_turn(ways, rounds=5):  # {name: work}; the first is what the others are h
 # What we find goes into one table, which comes last.
 
 # %%
-measured = {}  # switch -> how often as fast, cost
+measured = {}  # what was compared -> how often as fast: median, least, most
 
 
 def compare(switch, ways, rounds=5):
@@ -428,11 +454,17 @@ def compare(switch, ways, rounds=5):
 # ### bf16
 #
 # Products in numbers of 16 bits: eight binary digits of precision instead of 24, in half the bytes.
-# Weights and averages stay in fp32: **mixed precision** (Micikevicius et al. 2018).
+# Weights and averages stay in fp32: **mixed precision** (Micikevicius et al. 2018 with fp16,
+# Kalamkar et al. 2019 with bf16). PyTorch's word for it is `torch.autocast`.
 
 # %% [markdown]
-# Some processors have instructions for bf16 and gain a lot. Others imitate it and lose. Which is
-# yours?
+# The older fp16 has more digits, but a smaller range: small gradients become 0. So there the loss
+# is multiplied before backward, and the gradients divided afterwards (loss scaling). bf16 has the
+# range of fp32.
+
+# %% [markdown]
+# Some processors have instructions for bf16 and gain a lot. Others imitate it and lose.
+# **Predict:** which is yours?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -444,21 +476,17 @@ def train_in(precision, model, x=x, y=y):
     return loss.item()
 
 
-compare("bf16, small", {p: partial(train_in, p, model) for p in ("fp32", "bf16")})
-
-# %% tags=["nbval-ignore-output"]
+print(f"bf16 products: {best_product(torch.bfloat16) / peak:.2f} times the best of fp32")
 ways = {p: partial(train_in, p, wide, wide_x, wide_x) for p in ("fp32", "bf16")}
-compare("bf16, wide", ways, rounds=3)
+compare("bf16", ways, rounds=3)
 
 # %% [markdown]
-# What does it cost? Float64 has 53 digits and serves as the truth. **Predict:** by how much is the
-# gradient off in bf16: a millionth, a thousandth, or a hundredth and more?
+# The line above the table is for bare products, the table for the wide model's step without its
+# update. What does it cost? Float64 has 53 digits and serves as the truth. **Predict:** by how much
+# is the storyteller's gradient off in bf16: a millionth, a thousandth, or a hundredth and more?
 
 
 # %%
-wide = None  # its memory is free again
-
-
 def gradient_of(model, *how):
     train_in(how[0], model, *how[1:])
     return torch.cat([p.grad.flatten().double() for p in model.parameters()])
@@ -479,25 +507,43 @@ viz.table([[f"{gap:.1e}"] for gap in gaps.values()], ["gradient off by"], rows=l
 
 # %% [markdown]
 # The last row is what training bears at every step: another choice of windows changes the gradient
-# far more. bf16 cannot help where memory or Python is what you wait for.
+# far more. But a small error that points the same way every time would add up. Does bf16's? We
+# compare its errors on two halves of the windows.
+
+# %%
+errors = []
+for half in (slice(0, None, 2), slice(1, None, 2)):
+    both = [gradient_of(*how, x[half], y[half]) for how in ((exact, "fp32"), (model, "bf16"))]
+    errors.append(both[1] - both[0])
+alike = torch.cosine_similarity(*errors, dim=0).item()
+assert abs(alike) < 0.5
+print(f"cosine between the two errors: {alike:.2f}")
+
+# %% [markdown]
+# Near 0: other windows, another direction. Autocast cannot help where a step waits for Python, or
+# for its weights: those are read in fp32 as before. (Weights that are *kept* in bf16 have half the
+# bytes. They come under *Eight bits*.)
 
 # %% [markdown]
 # ### Fused attention
 #
 # Your attention makes the whole pattern, T² numbers a head. The **fused** one works through it in
-# pieces and keeps none (Dao et al. 2022 do so on GPUs).
+# pieces and keeps none (Dao et al. 2022 do so on GPUs). In PyTorch it is
+# `F.scaled_dot_product_attention`.
 
 # %%
 from minigpt.model import explicit_attention, fused_attention
 
+wide = None  # its memory is free again
 
-def attention_of(attend, T):  # GPT-2's twelve heads, there and back
+
+def attention_of(attend, T):  # GPT-2's twelve heads, forward and backward
     parts = torch.randn(3, 1, 12, T, 64, requires_grad=True)
     return lambda: attend(*parts).sum().backward()
 
 
 # %% [markdown]
-# **Predict:** where does it gain more time, at 128 positions or at 1,024?
+# **Predict:** where does it save more memory, at 128 positions or at 1,024? And more time?
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -510,14 +556,15 @@ for T in (128, 1024):
 viz.table(rows, ["T", "whole (MB)", "fused (MB)", "times as fast", "least", "most"])
 
 # %% [markdown]
-# Its memory grows with T, that of the whole pattern with T². Is it exact?
+# The memory of the whole pattern grows with T², that of the fused one with T: read the two columns
+# downwards. The time is in the last three. Is it exact?
 
 # %%
 q, k, v = torch.randn(3, 1, 12, 256, 64)
 true = explicit_attention(q.double(), k.double(), v.double())
 apart = [(f(q, k, v) - true).abs().max().item() for f in (explicit_attention, fused_attention)]
 assert max(apart) < 1e-4
-print("off by", " and ".join(f"{gap:.1e}" for gap in apart))
+print("forward off by", " and ".join(f"{gap:.1e}" for gap in apart))
 
 # %% [markdown]
 # Both are off by rounding only: the same sums in another order. It cannot help the matrices.
@@ -527,9 +574,6 @@ print("off by", " and ".join(f"{gap:.1e}" for gap in apart))
 #
 # `torch.compile` turns the operations between the products into few C++ loops. It needs a compiler,
 # and time for itself. We compile a model of one layer, so that we need not wait long.
-
-# %% [markdown]
-# **Predict:** after how many steps is the first call paid for: ten, a hundred, or more?
 
 # %% tags=["nbval-ignore-output"]
 from minigpt.training.steps import compiled_loss
@@ -545,33 +589,35 @@ except OSError as error:  # no compiler here: the lesson goes on without
     compiles = False
     print(error)
 
+# %% [markdown]
+# **Predict:** what was spent on the first call comes back step by step. Will your machine say when,
+# or that the gain cannot be told from luck?
+
 # %% tags=["nbval-ignore-output"]
 shown = None
 if compiles:
-    ways = {"as it is": lambda: model_loss(layer, x, y).backward()}
+    ways = {"as it is": lambda: forward_backward(layer)}
     ways["compiled"] = lambda: loss_of(layer, x, y).backward()
-    shown = compare("compile", ways, rounds=7)
+    shown = compare("compile", ways, rounds=9)
+    gain, least, _ = measured["compile"]
     later = fastest(ways["compiled"])
-    saved = fastest(ways["as it is"]) - later
-    print(f"paid for after {once / saved:,.0f} steps" if saved > 0 else "nothing gained here")
+    saved = (gain - 1) * later  # seconds a step
+    print(f"paid for after {once / saved:,.0f} steps" if least > 1 else "no gain beyond luck")
 shown
 
 # %% [markdown]
-# It cannot help products of matrices, which are compiled already, by their makers. What it fuses
-# is LayerNorm, GELU, softmax, loss. (What was compiled lies in a cache on disk: the second time you
-# run this lesson the first call is shorter.)
+# It hardly helps products of matrices, which are compiled already, by their makers. (What was
+# compiled lies in a cache on disk: the second time you run this lesson the first call is shorter.)
 
 # %% [markdown]
 # ### Eight bits
 #
 # For writing, the weights can be whole numbers from -127 to 127, with one scale a row:
-# **quantisation** (Dettmers et al. 2022). A quarter of the bytes to read.
+# **quantisation**. A quarter of the bytes to read. (Dettmers et al. 2022 round the activations too,
+# except the few largest. Here only weights are rounded.)
 
-# %% [markdown]
-# **Predict:** which gains more from fewer bytes, decoding or prefill?
-
-# %% tags=["nbval-ignore-output"]
-full = None  # here one model at a time, to save memory
+# %%
+full = three = None  # their memory is free again
 
 
 def at_random(dtype):  # GPT-2's size
@@ -582,48 +628,59 @@ def at_random(dtype):  # GPT-2's size
         torch.set_default_dtype(torch.float32)
 
 
-makers = {"fp32": lambda: at_random(torch.float32), "bf16": lambda: at_random(torch.bfloat16)}
-makers["int8"] = lambda: quantize(at_random(torch.float32))
-prompt, rows = torch.zeros(1, 64, dtype=torch.long), []
-for make in makers.values():
-    other = make()
-    rows.append([1000 * decode(other), 1000 * fastest(lambda m=other: m(prompt), 4)])
-    other = None
-for column, name in enumerate(("decoding", "prefill")):
-    measured[f"int8, {name}"] = [rows[0][column] / rows[2][column]]
-viz.table(rows, ["a token (ms)", "prefill of 64 (ms)"], rows=list(makers))
+three = {"fp32": at_random(torch.float32), "bf16": at_random(torch.bfloat16)}
+three["int8"] = quantize(three["fp32"])
 
 # %% [markdown]
-# In a prefill the whole numbers are first turned into bf16, and multiplied as such; that gains what
-# bf16 gains on your machine. What does it cost? We ask the storyteller for its loss on the eight
-# windows.
+# **Predict:** a quarter of the bytes. Is decoding less than four times as fast, four times, or
+# more?
 
-# %%
-smaller = quantize(teller)
+# %% tags=["nbval-ignore-output"]
+compare("int8, decoding", {name: decoding(one) for name, one in three.items()})
+
+# %% tags=["nbval-ignore-output"]
+prompt = torch.zeros(1, 64, dtype=torch.long)
+compare("int8, prefill", {n: partial(one, prompt) for n, one in three.items()}, rounds=3)
+
+# %% [markdown]
+# The first table is decoding. One token took longer than the roof allows, so not all of it is
+# reading, and not all of it shrinks with the bytes. The second is a prefill of 64 tokens. There the
+# whole numbers are turned into bf16 and multiplied as such: the gain is that of faster products,
+# less what the turning takes. Hold int8 against bf16.
+
+# %% [markdown]
+# What does it cost? We ask the storyteller for its loss on each of the eight windows.
+
+# %% tags=["nbval-ignore-output"]
+three, smaller = None, quantize(teller)
 with torch.no_grad():
-    losses = {n: model_loss(m, x, y).item() for n, m in {"fp32": teller, "int8": smaller}.items()}
-more = losses["int8"] / losses["fp32"] - 1
-assert abs(more) < 0.02
-print(f"loss {losses['fp32']:.4f}, in int8 {losses['int8']:.4f}: {more:+.2%}")
+    losses = [
+        [model_loss(m, *xy[:, None]).item() for xy in torch.stack([x, y], 1)]
+        for m in (teller, smaller)
+    ]
+changes = [after / before - 1 for before, after in zip(*losses)]
+assert max(map(abs, changes)) < 0.05
+print(f"by window: from {min(changes):+.2%} to {max(changes):+.2%}")
+print(f"mean loss: {np.mean(losses[0]):.4f}, in int8 {np.mean(losses[1]):.4f}")
 
 # %% [markdown]
-# It cannot help training: whole numbers have no gradient.
+# Some windows lose and others gain: that is rounding. In this form it cannot help training, for
+# whole numbers have no gradient. (Others train with it: AdamW's averages in eight bits, or small
+# new matrices beside weights that stay rounded.)
 
 # %% [markdown]
 # ### Recomputing
 #
 # A block may forget what it computed, keep its input alone, and compute the rest once more when
-# backward asks: **gradient checkpointing**, or activation checkpointing (Chen et al. 2016).
-
-# %% [markdown]
-# **Predict:** forward is a third of a step's FLOPs. How much longer does the step become?
+# backward asks: **gradient checkpointing**, or activation checkpointing (Chen et al. 2016). In
+# PyTorch: `torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)`.
 
 # %% tags=["nbval-ignore-output"]
 plain = gradient_of(model, "fp32")
 with recompute_blocks(model):
     assert torch.equal(gradient_of(model, "fp32"), plain)
     model.zero_grad()
-    again, less = memory_of(lambda: there_and_back(model))
+    again, less = memory_of(lambda: forward_backward(model))
 assert less.max() < 0.8 * held.max()
 plt.step(when, held, where="post", label="kept")
 plt.step(again, less, "--", where="post", label="computed again")
@@ -633,19 +690,24 @@ plt.show()
 
 # %% [markdown]
 # Each hump on the way back is a block that is computed again and let go. The gradients are equal,
-# bit for bit: the same operations in the same order. And the time?
+# bit for bit: the same operations in the same order.
+#
+# **Predict:** forward is a third of the FLOPs. How many times as fast is a step now: 0.5, 0.75, or
+# 0.9?
 
 
 # %% tags=["nbval-ignore-output"]
 def recomputing():
     with recompute_blocks(model):
-        there_and_back(model)
+        forward_backward(model)
 
 
-compare("recomputing", {"kept": lambda: there_and_back(model), "computed again": recomputing})
+compare("recomputing", {"kept": lambda: forward_backward(model), "computed again": recomputing})
 
 # %% [markdown]
-# It cannot help against weights and averages, which are most of a large model at a small batch.
+# One more forward makes four thirds, so 0.75 by FLOPs. (A little more, for head and loss are not
+# computed again.) It cannot help against weights and averages, which are most of a large model at
+# a small batch.
 
 # %% [markdown]
 # ### Accumulation
@@ -666,29 +728,31 @@ summed = torch.cat([p.grad.flatten().double() for p in model.parameters()])
 assert torch.allclose(summed, plain, atol=1e-6)
 assert parts_held.max() < 0.8 * held.max()
 print(f"at the most {held.max():.0f} MB at once, {parts_held.max():.0f} MB in four parts")
-compare("accumulation", {"at once": lambda: there_and_back(model), "in parts": in_parts})
+compare("accumulation", {"at once": lambda: forward_backward(model), "in parts": in_parts})
 
 # %% [markdown]
-# The gradient is the same to rounding. It saves memory, as recomputing does, and it too cannot help
-# against weights and averages.
+# Less memory, and the same gradient to rounding. For the time: if 1 lies between least and most,
+# your machine saw no difference. It too cannot help against weights and averages.
 
 # %% [markdown]
 # ### All of them
 #
-# One table from what was measured here.
+# One table from what was measured here. Where 1 lies between least and most, the gain is *none*.
 
 # %% tags=["nbval-ignore-output"]
 KNOWN = {
-    "bf16": [f"gradient off by {gaps['bf16']:.1%}", "waiting for memory, Python"],
-    "fused": [f"off by {max(apart):.0e}", "matrices"],
+    "bf16": [f"storyteller's gradient: {gaps['bf16']:.1%}", "Python, reading fp32 weights"],
+    "fused": [f"forward, T = 256: {max(apart):.0e}", "matrices"],
     "compile": ["rounding", "matrices, short runs"],
-    "int8": [f"loss {more:+.2%}", "training"],
+    "int8": [f"a window's loss: up to {max(map(abs, changes)):.1%}", "training"],
     "recomputing": [f"nothing; memory {less.max() / held.max():.0%}", "weights, averages"],
     "accumulation": [f"rounding; memory {parts_held.max() / held.max():.0%}", "weights, averages"],
 }
-found = {name: gain for name, gain in measured.items() if name != "nothing"}
-rows = [[f"{g[0]:.2f}", *KNOWN[re.split(r"[, ]", name)[0]]] for name, g in found.items()]
-viz.table(rows, ["times as fast", "costs", "cannot help"], rows=list(found))
+rows = []
+for name, (gain, least, most) in measured.items():
+    told = "none" if least <= 1 <= most else f"{gain:.2f}"
+    rows.append([told, f"{least:.2f} to {most:.2f}", *KNOWN[re.split(r"[, ]", name)[0]]])
+viz.table(rows, ["times as fast", "spread", "accuracy", "cannot help"], rows=list(measured))
 
 # %% [markdown]
 # None helps everywhere. Measure where *your* time goes, then choose. What the course's own code
@@ -697,7 +761,6 @@ viz.table(rows, ["times as fast", "costs", "cannot help"], rows=list(found))
 # %% [markdown]
 # This is a good place for a break.
 
-# %% [markdown]
 # ## Several processes
 #
 # One process uses one device. With more devices the simplest way is **data-parallel** training:
@@ -1642,14 +1705,15 @@ plt.show()
 # GFLOPs alone. Give the runs three layers: does what is left at 80 GFLOPs change?
 
 # %% [markdown]
+# %% [markdown]
 # ## Usual mistakes
 #
 # **The first call timed.** AdamW makes its averages in its first step; a compiled function is
-# compiled in its first call. **Predict:** how much longer do these take than later ones?
+# compiled in its first call. **Predict:** which of the two moves even the mean of a hundred calls?
 
 # %% tags=["nbval-ignore-output"]
 fresh = GPT(GPTConfig(1024, 128, n_layer=1, n_head=4, n_embd=128))
-there_and_back(fresh)
+forward_backward(fresh)
 update = torch.optim.AdamW(fresh.parameters(), fused=True).step
 rows = [[1000 * fastest(update, times=1), 1000 * fastest(update)]]
 if compiles:
@@ -1659,6 +1723,9 @@ names = ["update", "compiled"][: len(rows)]
 viz.table(table, ["first (ms)", "later", "mean of 100"], rows=names)
 
 # %% [markdown]
+# Compare the last two columns: one call that is long enough shows even among a hundred. It has no
+# place among those that are timed.
+#
 # **No waiting for the device.** A GPU is given work and computes while Python goes on. Who stops
 # the clock then has timed the giving. A second thread shows the same. **Predict:** what does the
 # first clock say?
@@ -1666,13 +1733,13 @@ viz.table(table, ["first (ms)", "later", "mean of 100"], rows=names)
 # %% tags=["nbval-ignore-output"]
 from concurrent.futures import ThreadPoolExecutor
 
+square = torch.ones(1024, 1024)
 with ThreadPoolExecutor(1) as device:  # it takes work and returns at once, as a GPU does
     start = time.perf_counter()
     job = device.submit(lambda: [square @ square for _ in range(20)])
     given = time.perf_counter() - start
     job.result()  # on a GPU: torch.cuda.synchronize()
     done = time.perf_counter() - start
-assert given < done
 print(f"without waiting {1000 * given:.2f} ms, with {1000 * done:.0f} ms")
 
 # %% [markdown]
@@ -1680,76 +1747,86 @@ print(f"without waiting {1000 * given:.2f} ms, with {1000 * done:.0f} ms")
 # machine is. Even one machine differs from itself: here the very same work, timed twice.
 
 # %% tags=["nbval-ignore-output"]
-same = {name: partial(there_and_back, fresh) for name in ("the work", "the same work")}
-compare("nothing", same, rounds=9)
+same = {name: partial(forward_backward, fresh) for name in ("the work", "the same work")}
+shown = compare("nothing", same, rounds=9)
+del measured["nothing"]  # no switch
+shown
 
 # %% [markdown]
 # A gain inside that spread is none.
 #
 # **Weights in bf16.** Autocast leaves the weights in fp32, and for a reason. **Predict:** add
-# 0.001 to 1 a thousand times, in bf16. What is it?
+# 0.001 to 1 a thousand times, in bf16. What is it: 1, 2, or something between?
 
 # %%
 weight = torch.ones(2, dtype=torch.bfloat16)
-master = torch.ones(2)
+exact_weight = torch.ones(2)
 for _ in range(1000):
     weight += 0.001
-    master += 0.001
-assert weight[0] == 1 and abs(master[0] - 2) < 0.01
-print(f"bf16 {weight[0]:.3f}, fp32 {master[0]:.3f}")
+    exact_weight += 0.001
+assert weight[0] == 1 and abs(exact_weight[0] - 2) < 0.01
+print(f"bf16 {weight[0]:.3f}, fp32 {exact_weight[0]:.3f}")
 
 # %% [markdown]
 # Between 1 and 2 there are only 128 numbers in bf16. Each step is less than half of one, and is
-# rounded away. Does that matter in training? Two storytellers learn the eight windows by heart.
-#
-# **Predict:** which of them is ahead after fifteen steps?
+# rounded away. Does that matter in training? Storytellers learn the eight windows by heart. One
+# computes in fp32. Two compute loss and gradient in bf16; AdamW works in fp32 for all.
+
+# %% [markdown]
+# Of those two, one keeps its weights in fp32 besides (**master weights**), the other rounds them
+# after each update. Nothing else differs.
+
+
+# %%
+def learn(dtype, rounded, steps=15):
+    master, worker = copy.deepcopy(teller), copy.deepcopy(teller).to(dtype)
+    pairs = [*zip(master.parameters(), worker.parameters())]
+    rule, curve = torch.optim.AdamW(master.parameters(), lr=1e-4, weight_decay=0.0), []
+    for _ in range(steps):
+        curve.append(train_in("fp32", worker))
+        for kept, used in pairs:
+            kept.grad = used.grad.float()
+        rule.step()
+        with torch.no_grad():
+            for kept, used in pairs:
+                used.copy_(kept)
+                if rounded:
+                    kept.copy_(used)
+    return curve
+
+
+# %% [markdown]
+# **Predict:** which of the two stays with the one in fp32?
 
 # %% tags=["nbval-ignore-output"]
-curves = {}
-for name in ("fp32", "bf16"):
-    pupil = copy.deepcopy(teller).to(torch.bfloat16 if name == "bf16" else torch.float32)
-    rule = torch.optim.AdamW(pupil.parameters(), lr=1e-4, weight_decay=0.0)
-    curves[name] = []
-    for _ in range(15):
-        curves[name].append(train_in("fp32", pupil))
-        rule.step()
-    plt.plot(curves[name], "-" if name == "fp32" else "--", label=f"weights in {name}")
-assert curves["fp32"][-1] < curves["bf16"][-1]
+curves = {"fp32": learn(torch.float32, rounded=False)}
+curves["bf16, master weights"] = learn(torch.bfloat16, rounded=False)
+curves["bf16, rounded"] = learn(torch.bfloat16, rounded=True)
+ends = [curve[-1] for curve in curves.values()]
+assert abs(ends[1] - ends[0]) < ends[2] - ends[0]
+for (name, curve), style in zip(curves.items(), ("-", "--", ":")):
+    plt.plot(curve, style, label=f"{name}: {curve[-1]:.3f}")
 plt.gca().set(xlabel="step", ylabel="loss (nats)")
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# The one in bf16 still learns, from the updates that are large enough. It is slower.
-
-# %% [markdown]
-# ## As the package has it
-#
-# What you built above is what `minigpt.speed` does. A last look: the same counts, the same sorting,
-# the same gradients.
-
-# %%
-from minigpt.speed import Limits, forward_bytes, forward_flops
-
-for T, S in [(1, 0), (7, 5), (128, 896)]:
-    assert flops_and_bytes(gpt2, T, S) == (forward_flops(gpt2, T, S), forward_bytes(gpt2, T, S))
-limits = Limits(peak, bandwidth)
-for intensity in (0.5, limits.ridge, 100):
-    assert limits.rate(intensity) == min(peak, intensity * bandwidth)
-for whole in (small_profile, wide_profile):
-    assert math.isclose(sum(inner.seconds for inner in whole.parts), whole.seconds)
-print("The counts, the roof and the parts of a step: equal.")
+# The one with master weights. Rounded products cost little here; updates that are rounded away cost
+# a good part of the way.
 
 # %% [markdown]
 # ## Summary
 #
 # - Measure first. A step's time is a tree, and its parts add up.
 # - Memory is fullest between forward and backward.
-# - Decoding waits for memory, prefill for arithmetic; the ridge divides them.
-# - Each switch helps one of the two, or trades memory for time. None helps everywhere.
+# - Below the ridge memory is the limit, above it arithmetic. Decoding one text lies below; a larger
+#   batch or a longer prompt moves to the right.
+# - Each switch helps one of the two, or trades memory for time. None helps everywhere, and a gain
+#   inside the spread is none.
 # - Processes share gradients, weighed by their targets, once per update; sharded, also the memory.
 # - FLOPs, a measured speed and a price give the cost of a run before it begins.
-# - A scaling law holds among its points. It knows of no jump, and a fitted floor is only a fit.
+# - A scaling law holds among its points. It knows of no jump, and a fitted floor belongs to the
+#   models that were fitted, not to the language.
 
 # %% [markdown]
 # ## Your turn
