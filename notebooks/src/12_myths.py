@@ -1325,7 +1325,7 @@ for i, (low, got, high) in enumerate(ZERO_SHOT.values()):
     plt.barh(i, got, color="lightgray")
     for value, sign in ((low, "x"), (high, "D")):
         if value is not None:
-            plt.plot(value, i, sign, color="black")
+            plt.plot(value, i, sign, color="#cc3311")
 plt.yticks(range(len(ZERO_SHOT)), list(ZERO_SHOT))
 plt.xlabel("bar: GPT-2, zero-shot; x: trivial; diamond: the best made for it")
 plt.axis((0, 100, 6.6, -0.6))
