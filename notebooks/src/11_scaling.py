@@ -1318,10 +1318,10 @@ def steps_for(width, budget):  # of eight stories
 
 # %%
 WIDTHS, BUDGETS = (8, 12, 16, 32), (20e9, 40e9, 80e9)
-rows = [[str(steps_for(width, budget)) for budget in BUDGETS] for width in WIDTHS]
-viz.table(rows, [f"{b / 1e9:.0f} GFLOPs" for b in BUDGETS], rows=[f"width {w}" for w in WIDTHS])
 stories = (data.train == data.tokenizer.end_of_text).sum().item()
 print(f"the longest run reads each story {8 * steps_for(8, 80e9) / stories:.1f} times")
+rows = [[str(steps_for(width, budget)) for budget in BUDGETS] for width in WIDTHS]
+viz.table(rows, [f"{b / 1e9:.0f} GFLOPs" for b in BUDGETS], rows=[f"width {w}" for w in WIDTHS])
 
 # %% [markdown]
 # The table holds steps, of eight stories each. What do we measure? The surprise at each held-out
@@ -1528,7 +1528,8 @@ def cost_of_forgetting(story):
 
 # %%
 forgetting = sum(map(cost_of_forgetting, held_out)) / targets
-print(f"forgetting costs {forgetting:.3f} nats per token, beyond the floor")
+columns = ["floor (nats per token)", "forgetting", "together"]
+viz.table([[f"{n:.3f}" for n in (floor, forgetting, floor + forgetting)]], columns)
 
 # %% [markdown]
 # **Predict** for both kinds of words: with eight times the compute, does their part of the loss
