@@ -811,11 +811,11 @@ published = " the most powerful machines on the planet."
 ids = torch.tensor([vocabulary.encode(prompt)])
 new = generate(large, ids, len(vocabulary.encode(published)), temperature=0)[0, ids.size(1) :]
 says = vocabulary.decode(new.tolist())
-viz.table([[published], [says]], [prompt + " ..."], rows=["published", "large model"])
 if MADE:
     print("made on the spot: nothing to compare with")
 else:
     print("OpenAI's gpt2" if says == published else "not OpenAI's gpt2, or wrongly used")
+viz.table([[published], [says]], [prompt + " ..."], rows=["published", "large model"])
 
 # %% [markdown]
 # ## The usual mistakes

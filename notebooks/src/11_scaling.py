@@ -41,7 +41,7 @@ viz.use_style()
 # Our model is the storyteller of lesson 00, our text eight windows of 128 tokens of its stories. A
 # training step has three parts: forward, backward, update.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 teller, tokenizer = from_pretrained("storyteller", verbose=False)
 stories = islice(Stories(seed=7), 60)
 mark = tokenizer.end_of_text  # stands before each story
@@ -972,7 +972,7 @@ viz.table([[often, much], [seldom, little]], ["buckets", "bytes"], rows=["each t
 # Each process now has its own rows, updates, and reports a **checksum** of its weights: a short
 # number that differs if a single bit does. Once without an exchange, once with it.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 update = """
 for model in (alone, parallel):
     model.zero_grad()
@@ -1096,8 +1096,8 @@ said["sharded"] = launch_training(2, "sharded", "--sharded")
 assert furthest("sharded") < 1e-5
 pattern = r"Process (\d) holds: weights (.+?), gradients (.+?), optimizer (.+?), peak (.+)"
 rows = [[how, *found] for how, text in said.items() for found in re.findall(pattern, text)]
-viz.table(rows, ["", "process", "weights", "gradients", "optimizer", "peak of the process"])
 print(f"largest difference from the weights of one alone: {furthest('sharded'):.0e}")
+viz.table(rows, ["", "process", "weights", "gradients", "optimizer", "peak of the process"])
 
 # %% [markdown]
 # Each holds about half, and the weights at the end are the same up to rounding. The peak is mostly

@@ -753,8 +753,8 @@ viz.table(rows, titles, rows=list(KINDS))
 a_word = at_again * tokens / again.sum()
 late = a_word > math.log(12)
 rows = [[*(f"{value:.2f}" for value in a_word[i]), late[i].sum().item()] for i in range(8)]
-viz.table(rows, ["seed 0", "seed 1", "seed 2", "not begun"], rows=list(KINDS))
 print(f"{late.sum()} of 24 have not begun to look words up")
+viz.table(rows, ["seed 0", "seed 1", "seed 2", "not begun"], rows=list(KINDS))
 
 # %% [markdown]
 # In our run 13: all nine of SwiGLU, untied and all six, two of grouped, one of no biases, one of

@@ -1,5 +1,6 @@
 """The rhythm of the lessons: each rule fails where it is broken, and every lesson keeps them."""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -7,6 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from minigpt.course.building import rhythm
+from minigpt.course.building.notebooks import read_source
 from minigpt.course.building.reading import find_sources
 
 ROOT = Path(__file__).parents[3]
@@ -138,3 +140,23 @@ def test_the_command_prints_a_row_a_lesson_and_its_faults(tmp_path, monkeypatch,
 def test_lesson_keeps_the_rhythm(source):
     _, faults = rhythm.report([source])
     assert not faults, "\n".join(faults)
+
+
+def unseen_tables(code):
+    """Return the calls of viz.table that a cell makes and does not show: only its last value is."""
+    *before, _ = ast.parse(code).body or [None]
+    calls = [each.value for each in before if isinstance(each, ast.Expr)]
+    return [found for call in calls if (found := ast.unparse(call)).startswith("viz.table(")]
+
+
+def test_a_table_that_is_not_a_cells_last_value_is_found():
+    assert unseen_tables("viz.table(rows)\nprint(1)") == ["viz.table(rows)"]
+    assert not unseen_tables("display(viz.table(rows))\nviz.table(rows)")
+    assert not unseen_tables("# nothing")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_every_table_of_a_lesson_is_shown(source):
+    for cell in read_source(source).cells:
+        if cell.cell_type == "code":
+            assert not unseen_tables(cell.source), cell.source
