@@ -132,13 +132,17 @@ class TaskData:
         block_size: int,
         batch_size: int,
         generator: torch.Generator | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
-        """Draw examples from "train" or "val" at random, as `example_batch` or `labelled_batch`."""
+        """Draw examples from "train" or "val" at random, as `example_batch` or `labelled_batch`.
+
+        Of those drawn only `rows` are returned, as one of several processes needs them.
+        """
         if split not in ("train", "val"):
             raise ValueError(f"split is {split!r}; it must be 'train' or 'val'")
         check_whole("batch_size", batch_size)
         examples = getattr(self, split)
-        drawn = torch.randint(len(examples), (batch_size,), generator=generator)
+        drawn = torch.randint(len(examples), (batch_size,), generator=generator)[rows]
         chosen = [examples[i] for i in drawn]
         make = labelled_batch if isinstance(chosen[0], Labelled) else example_batch
         return make(chosen, self.tokenizer, block_size)

@@ -43,8 +43,7 @@ def draw_batches(
     model = unwrapped(model)
     device = model.device
     sizes = (config.block_size or model.config.block_size, config.batch_size)
-    rows = () if world.size == 1 else (world.rows,)
-    batches = (data.batch(split, *sizes, generator, *rows) for _ in range(count))
+    batches = (data.batch(split, *sizes, generator, world.rows) for _ in range(count))
     return [(x.to(device), y.to(device)) for x, y in batches]
 
 
