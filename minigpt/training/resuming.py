@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from minigpt.config import require
 from minigpt.data import Data
 from minigpt.model import GPT
+from minigpt.speed import check_compiler
 from minigpt.training.checkpoints import read_history, read_notes
 from minigpt.training.config import Record, TrainConfig
 
@@ -42,8 +43,13 @@ def check_trainable(model: GPT) -> None:
 
 
 def check_fit(model: GPT, data: Data, config: TrainConfig, size: int = 1) -> None:
-    """Raise ValueError for what would stop this run of `size` processes, before it has begun."""
+    """Raise for what would stop this run of `size` processes, before it has begun.
+
+    ValueError for what does not fit, OSError if it is to be compiled and there is no compiler.
+    """
     check_trainable(model)
+    if config.compile:
+        check_compiler()
     if config.batch_size < size:
         raise ValueError(
             f"batch_size is {config.batch_size}; {size} processes need at least {size}, a row each"

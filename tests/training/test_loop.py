@@ -224,3 +224,12 @@ def test_an_infinite_gradient_stops_the_run_before_it_reaches_the_weights(data, 
     saved = load_file(path)
     for name, weight in model.named_parameters():
         assert torch.equal(weight, saved[f"model.{name}"]), name
+
+
+def test_without_a_compiler_a_run_to_be_compiled_does_not_begin(data, monkeypatch, capfd):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    model = fresh_model().train()
+    with pytest.raises(OSError, match="no-such-compiler"):
+        train(model, data, QUICK, compile=True)
+    assert model.training, "it was left as it was"
+    assert capfd.readouterr() == ("", ""), "no bar, and no word of where it happens"
