@@ -14,7 +14,7 @@ expect = playwright.expect
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDGETS = ("Explorer(", "PatternMap(", "ScoreMap(", "StreamWindow(", "CoinFloor(", "PatchMap(")
-# The lessons with something to play with; all others are run by nbval alone. Lesson 11 takes six
+# The lessons with something to play with; all others are run by nbval alone. Lesson 11 takes
 # minutes, so its StepProfile is played with in a notebook of its own (tests/viz/profile).
 LESSONS = [
     path.stem
