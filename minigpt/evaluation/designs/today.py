@@ -91,6 +91,7 @@ class GroupedAttention(CausalSelfAttention):
 class TodayGPT(GPT):
     """GPT-2 with the changes that its configuration names; all else, and `forward`, is GPT-2's.
 
+    >>> import torch
     >>> model = TodayGPT(TodayConfig(10, 8, 1, 2, 12, rotary=True, swiglu=True, tied=False))
     >>> model(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
