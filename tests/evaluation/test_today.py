@@ -253,6 +253,7 @@ def test_with_all_six_it_is_llama():
     assert torch.equal(generate(model, x[:, :5], 30, temperature=0), greedy)
 
 
+@pytest.mark.thorough
 def test_every_change_learns():
     from minigpt.evaluation.designs import train_at
 

@@ -125,6 +125,7 @@ def test_the_parts_hold_all_that_the_profiler_itself_counted():
     assert operations == pytest.approx(counted["operations"], rel=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_shares_are_those_of_a_plain_timer():
     wide = GPTConfig(vocab_size=512, block_size=64, n_layer=2, n_head=2, n_embd=128)
     model, step = training(wide, batch=8)
@@ -146,6 +147,7 @@ def test_the_shares_are_those_of_a_plain_timer():
         assert at(whole, name).seconds / operations == pytest.approx(median(shares), abs=0.15)
 
 
+@pytest.mark.thorough
 def test_a_slow_module_is_found_on_both_ways():
     class Slow(torch.nn.Module):
         def __init__(self, layer):
@@ -228,6 +230,7 @@ def test_repeats_is_at_least_one():
         profile_step(step, model, repeats=0)
 
 
+@pytest.mark.thorough
 def test_the_profiler_says_nothing_of_its_own():
     code = """
 import torch

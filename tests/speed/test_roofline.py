@@ -87,6 +87,7 @@ def test_the_roof_is_the_lower_of_two_lines_that_meet_at_the_ridge():
         assert flops / limits.seconds(flops, size) == pytest.approx(limits.rate(flops / size))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_machines_limits_are_reached_by_its_own_products(dtype):
     threads = torch.get_num_threads()

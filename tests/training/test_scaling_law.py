@@ -70,6 +70,7 @@ def test_no_floor_comes_out_below_0():
     assert fit_power_law([1, 2, 4, 8], [1.0, 0.49, 0.24, 0.11]).floor == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("floor", "least"), [(0.47, 0.91), (None, 0.88)])
 def test_the_interval_holds_the_next_run_about_as_often_as_it_says(floor, least):
     inside, count = 0, 120
